@@ -1,0 +1,1 @@
+"""Intake: from the bytes of a delivery to a verified, canonical quote event."""

@@ -1,0 +1,80 @@
+"""Group commit without a linger: what arrives while one batch is being committed is the next batch."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+import asyncpg
+
+from app.intake.accept import Acceptance, Debounce, Delivery, accept
+from app.telemetry import accept_seconds
+
+BATCH = 100
+
+
+class DatabaseAwayError(Exception):
+    """PostgreSQL could not be reached or did not commit: the delivery was not stored, and must be sent again."""
+
+
+class Inbox:
+    """Takes deliveries from many requests and commits them together; an answer exists only after its commit."""
+
+    def __init__(self, pool: asyncpg.Pool, *, debounce: Debounce, clock: Callable[[], datetime], timeout: float = 0.9) -> None:
+        """``timeout`` in seconds bounds a whole commit, so that a database that is away is noticed within a second."""
+        self._pool = pool
+        self._debounce = debounce
+        self._clock = clock
+        self._timeout = timeout
+        self._waiting: list[tuple[Delivery, asyncio.Future[Acceptance]]] = []
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def accept(self, delivery: Delivery) -> Acceptance:
+        """Store one delivery, together with whatever else arrives meanwhile.
+
+        Raises :class:`DatabaseAwayError` when nothing was committed.
+        """
+        future: asyncio.Future[Acceptance] = asyncio.get_running_loop().create_future()
+        self._waiting.append((delivery, future))
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush())
+        with accept_seconds.time():
+            return await future
+
+    async def close(self) -> None:
+        """Wait for the deliveries in hand."""
+        while self._flusher:
+            with suppress(asyncio.CancelledError):
+                await self._flusher
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                await self._commit(batch)
+        finally:
+            self._flusher = None
+
+    async def _commit(self, batch: list[tuple[Delivery, asyncio.Future[Acceptance]]]) -> None:
+        try:
+            async with asyncio.timeout(self._timeout), self._pool.acquire() as connection:
+                deliveries = [delivery for delivery, _ in batch]
+                acceptances = await accept(connection, deliveries, debounce=self._debounce, now=self._clock())
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            await self._one_by_one(batch, error)
+            return
+        for (_, future), acceptance in zip(batch, acceptances, strict=True):
+            if not future.done():
+                future.set_result(acceptance)
+
+    async def _one_by_one(self, batch: list[tuple[Delivery, asyncio.Future[Acceptance]]], error: Exception) -> None:
+        # One delivery that PostgreSQL cannot take must not take its neighbours down with it.
+        if isinstance(error, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError) and len(batch) > 1:
+            for pair in batch:
+                await self._commit([pair])
+            return
+        for _, future in batch:
+            if not future.done():
+                away = DatabaseAwayError("the event could not be stored; send it again")
+                away.__cause__ = error
+                future.set_exception(away)

@@ -1,0 +1,1 @@
+"""The canonical quote and its pure rules."""
