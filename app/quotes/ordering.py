@@ -30,8 +30,8 @@ def merge(known: Standing | None, incoming: Standing, *, undated: bool = False) 
     The highest revision rules. Within one, the higher version if both have one, else the later timestamp: the order of
     arrival means nothing.
 
-    An ``undated`` frontend says neither version nor time, so the order of arrival is all there is. A late retry must not
-    reopen a decided quote then: its *pending* after won or lost counts only with a higher revision.
+    An ``undated`` frontend says neither version nor time, so the order of arrival is all there is. A late retry must
+    not reopen a decided quote then: its *pending* after won or lost counts only with a higher revision.
     """
     return Verdict.NEWER if known is None or _is_newer(known, incoming, undated=undated) else Verdict.SUPERSEDED
 
