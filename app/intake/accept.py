@@ -142,9 +142,7 @@ def _webhook_keys(deliveries: Sequence[Delivery]) -> set[Key]:
 class _Fold:
     """Folds a batch's deliveries, one after the other, into the rows that they become."""
 
-    def __init__(
-        self, *, known: dict[Key, KnownEvent], lanes: dict[Key, KnownLane], aliases: dict[Key, str]
-    ) -> None:
+    def __init__(self, *, known: dict[Key, KnownEvent], lanes: dict[Key, KnownLane], aliases: dict[Key, str]) -> None:
         self._known = known
         self._lanes = lanes
         self._aliases = aliases
@@ -159,7 +157,9 @@ class _Fold:
         if delivery.webhook_id and (known := self._known.get(key)):
             if known.body_digest == delivery.digest:
                 return Acceptance(event_id=known.event_id, answer=Answer.DUPLICATE)
-            return self._refuse(delivery, "delivery-conflict: this webhook-id came before with another body", Answer.CONFLICT)
+            return self._refuse(
+                delivery, "delivery-conflict: this webhook-id came before with another body", Answer.CONFLICT
+            )
         if delivery.event is None:
             return self._refuse(delivery, delivery.refusal or "unreadable", Answer.REJECTED)
         if delivery.source is Source.QUOTER and (repeat := self._repeat(delivery)):
@@ -168,7 +168,7 @@ class _Fold:
 
     def lane_of(self, delivery: Delivery) -> str:
         """The quote id of the lane: the root of the revisions, as far as they are known."""
-        assert delivery.event  # noqa: S101 - only readable deliveries have a lane
+        assert delivery.event
         quote, connection_id = delivery.event.quote, delivery.connection_id
         if root := self._aliases.get((connection_id, quote.quote_id)):
             return root

@@ -11,6 +11,7 @@ from app.intake.accept import Acceptance, Debounce, Delivery, accept
 from app.telemetry import accept_seconds
 
 BATCH = 100
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class DatabaseAwayError(Exception):
@@ -20,7 +21,9 @@ class DatabaseAwayError(Exception):
 class Inbox:
     """Takes deliveries from many requests and commits them together; an answer exists only after its commit."""
 
-    def __init__(self, pool: asyncpg.Pool, *, debounce: Debounce, clock: Callable[[], datetime], timeout: float = 0.9) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, *, debounce: Debounce, clock: Callable[[], datetime], timeout: float = 0.9
+    ) -> None:
         """``timeout`` in seconds bounds a whole commit, so that a database that is away is noticed within a second."""
         self._pool = pool
         self._debounce = debounce
@@ -60,21 +63,22 @@ class Inbox:
             async with asyncio.timeout(self._timeout), self._pool.acquire() as connection:
                 deliveries = [delivery for delivery, _ in batch]
                 acceptances = await accept(connection, deliveries, debounce=self._debounce, now=self._clock())
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            await self._one_by_one(batch, error)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, every waiting request must hear of it
+            await self._give_up(batch, error)
             return
         for (_, future), acceptance in zip(batch, acceptances, strict=True):
             if not future.done():
                 future.set_result(acceptance)
 
-    async def _one_by_one(self, batch: list[tuple[Delivery, asyncio.Future[Acceptance]]], error: Exception) -> None:
+    async def _give_up(self, batch: list[tuple[Delivery, asyncio.Future[Acceptance]]], error: Exception) -> None:
         # One delivery that PostgreSQL cannot take must not take its neighbours down with it.
         if isinstance(error, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError) and len(batch) > 1:
             for pair in batch:
                 await self._commit([pair])
             return
+        if isinstance(error, AWAY):
+            away = DatabaseAwayError("the event could not be stored; send it again")
+            away.__cause__, error = error, away
         for _, future in batch:
             if not future.done():
-                away = DatabaseAwayError("the event could not be stored; send it again")
-                away.__cause__ = error
-                future.set_exception(away)
+                future.set_exception(error)

@@ -1,0 +1,1 @@
+"""Quotebridge: the link between a quoting frontend and Kaseya BMS."""
