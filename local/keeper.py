@@ -1,8 +1,9 @@
 """Keeps one PostgreSQL server for the process that started this one, and ends it with that process.
 
-Runs as a program of its own (`python -I keeper.py ORDER`, standard library only), because whoever wants the server may be
-killed without a chance to clean up. Its standard input is a pipe from that process: when the pipe closes, for whatever
-reason, the server is stopped and the temporary folder removed. Should the keeper itself be killed, Linux ends the server.
+Runs as a program of its own (`python -I keeper.py ORDER`, standard library only), because whoever wants the server may
+be killed without a chance to clean up. Its standard input is a pipe from that process: when the pipe closes, for
+whatever reason, the server is stopped and the temporary folder removed. Should the keeper itself be killed, Linux ends
+the server.
 """
 
 import ctypes
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,35 +60,31 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who the server runs as. PostgreSQL refuses to be root."""
+    """Who the server runs as; without ids, whoever we are. PostgreSQL refuses to be root."""
 
     name: str
-    uid: int
-    gid: int
+    uid: int | None = None
+    gid: int | None = None
 
     @property
-    def credentials(self) -> dict[str, object]:
-        """Keyword arguments that make a subprocess run as this account."""
-        if os.geteuid() != 0:
-            return {}
-        return {"user": self.uid, "group": self.gid, "extra_groups": ()}
+    def groups(self) -> Sequence[int] | None:
+        """The further groups to keep: all of ours, or none of root's."""
+        return None if self.uid is None else ()
 
     def own(self, path: Path) -> None:
         """Give a path to this account."""
-        if os.geteuid() == 0:
+        if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)
 
 
 def choose_account() -> Account:
     """Choose who runs the server: whoever we are, or, as root, `postgres`, else `nobody`."""
     if os.geteuid() != 0:
-        return Account(name="this account", uid=os.geteuid(), gid=os.getegid())
+        return Account(name="this account")
     for name in ("postgres", "nobody"):
-        try:
+        with suppress(KeyError):
             entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
+            return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
     raise KeeperError("PostgreSQL refuses to run as root, and there is no account `postgres` or `nobody` to run it as.")
 
 
@@ -134,10 +132,11 @@ def initialise(bin_dir: Path, data_dir: Path, account: Account, *, durable: bool
         data_dir.chmod(0o700)
     except OSError as error:
         raise KeeperError(f"The data folder {data_dir} cannot be made: {error}.") from error
-    command = [bin_dir / "initdb", "-D", data_dir, "-U", NAME, "-A", "trust", "-E", "UTF8", f"--locale={_utf8_locale()}"]
-    _run([*command] if durable else [*command, "--no-sync"], account)
+    identity = ["-U", NAME, "-A", "trust", "-E", "UTF8", f"--locale={_utf8_locale()}"]
+    _run([bin_dir / "initdb", "-D", data_dir, *identity, *([] if durable else ["--no-sync"])], account)
     # The server is not up yet and the standard library speaks no SQL, but a server of one user reads it from a pipe.
-    single = [bin_dir / "postgres", "--single", "-D", data_dir, "-c", f"fsync={'on' if durable else 'off'}", "postgres"]
+    fsync = f"fsync={'on' if durable else 'off'}"
+    single = [bin_dir / "postgres", "--single", "-D", data_dir, "-c", fsync, "postgres"]
     _run(single, account, text=f"CREATE DATABASE {NAME};\n")
 
 
@@ -155,8 +154,10 @@ def launch(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            preexec_fn=_die_with(os.getpid()),
-            **account.credentials,  # type: ignore[call-overload]  # typeshed has no type for these three together
+            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509  # the keeper has no threads
+            user=account.uid,
+            group=account.gid,
+            extra_groups=account.groups,
         )
 
 
@@ -178,16 +179,22 @@ def _runnable(order: Order, run_dir: Path, account: Account) -> Path:
     if _can_run(bin_dir, account):
         return bin_dir
     if not order.copied_folders:
-        raise KeeperError(f"{account.name} may not run {bin_dir}/initdb. Install PostgreSQL where every account can run it.")
+        raise KeeperError(
+            f"{account.name} may not run {bin_dir}/initdb. Install PostgreSQL where every account can run it."
+        )
     for folder in map(Path, order.copied_folders):
-        shutil.copytree(folder, run_dir / "wheel" / folder.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        shutil.copytree(
+            folder, run_dir / "wheel" / folder.name, symlinks=True, ignore=shutil.ignore_patterns("include")
+        )
     for path in (run_dir / "wheel").rglob("*"):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
     (run_dir / "wheel").chmod(0o755)
     copy = run_dir / "wheel" / bin_dir.relative_to(Path(order.copied_folders[0]).parent)
     if not _can_run(copy, account):
-        raise KeeperError(f"{account.name} cannot run PostgreSQL from {run_dir}. Set TMPDIR to a folder that allows programs.")
+        raise KeeperError(
+            f"{account.name} cannot run PostgreSQL from {run_dir}. Set TMPDIR to a folder that allows programs."
+        )
     return copy
 
 
@@ -199,20 +206,22 @@ def _can_run(bin_dir: Path, account: Account) -> bool:
     return True
 
 
-def _run(command: Sequence[str | Path], account: Account, *, text: str = "") -> None:
+def _run(command: Sequence[object], account: Account, *, text: str = "") -> None:
     """Run a command as the account; what it complains about becomes the error."""
     result = subprocess.run(
-        command,
+        [str(part) for part in command],
         cwd="/",
         env=_environment(),
         input=text,
         capture_output=True,
         text=True,
         check=False,
-        **account.credentials,  # type: ignore[call-overload]  # as in launch
+        user=account.uid,
+        group=account.gid,
+        extra_groups=account.groups,
     )
     if result.returncode:
-        raise KeeperError(f"{Path(command[0]).name} failed as {account.name}: {result.stderr.strip()[-500:]}")
+        raise KeeperError(f"{Path(str(command[0])).name} failed as {account.name}: {result.stderr.strip()[-500:]}")
 
 
 def _await_readiness(server: subprocess.Popen[bytes], data_dir: Path, log: Path) -> None:

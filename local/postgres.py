@@ -20,8 +20,8 @@ __all__ = ["LocalPostgresError", "main", "own_postgres"]
 def own_postgres(data_dir: Path | None = None, *, durable: bool = True) -> Iterator[str]:
     """Run a PostgreSQL server for the length of a `with` block and yield its `postgresql://` URL.
 
-    The server listens on a unix socket in a private temporary folder and on no network address. It ends with this process,
-    even when this process is killed.
+    The server listens on a unix socket in a private temporary folder and on no network address. It ends with this
+    process, even when this process is killed.
 
     Args:
         data_dir: where to keep the data; without it they live in a temporary folder and go with the server.
@@ -59,12 +59,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _order(binaries: Binaries, data_dir: Path | None, *, durable: bool) -> str:
-    return json.dumps({
-        "bin_dir": str(binaries.bin_dir),
-        "copied_folders": [str(folder) for folder in binaries.copied_folders],
-        "data_dir": data_dir and str(data_dir),
-        "durable": durable,
-    })
+    return json.dumps(
+        {
+            "bin_dir": str(binaries.bin_dir),
+            "copied_folders": [str(folder) for folder in binaries.copied_folders],
+            "data_dir": data_dir and str(data_dir),
+            "durable": durable,
+        }
+    )
 
 
 def _major_of(data_dir: Path | None) -> int | None:
