@@ -1,0 +1,61 @@
+import asyncio
+
+import asyncpg
+from alembic import command
+
+from app.db.migrate import alembic_config, downgrade, upgrade
+
+COLUMNS = """
+SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns
+WHERE table_schema = 'public' ORDER BY 1, 2
+"""
+INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
+CONSTRAINTS = """
+SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2
+"""
+FUNCTIONS = "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1"
+TYPES = """
+SELECT typname, typtype FROM pg_type
+WHERE typnamespace = 'public'::regnamespace AND typtype IN ('d', 'e') ORDER BY 1
+"""
+SCHEMA = {
+    "columns": COLUMNS,
+    "indexes": INDEXES,
+    "constraints": CONSTRAINTS,
+    "functions": FUNCTIONS,
+    "types": TYPES,
+}
+
+
+def test_up_down_up_ends_in_the_same_schema(empty_database_url: str) -> None:
+    upgrade(empty_database_url)
+    first = _schema(empty_database_url)
+    downgrade(empty_database_url)
+    upgrade(empty_database_url)
+    assert first["columns"]
+    assert _schema(empty_database_url) == first
+
+
+def test_going_all_the_way_down_leaves_nothing_but_alembics_own_table(empty_database_url: str) -> None:
+    upgrade(empty_database_url)
+    downgrade(empty_database_url)
+    left = _schema(empty_database_url)
+    assert {row[0] for row in left["columns"]} == {"alembic_version"}
+    assert (left["functions"], left["types"]) == ([], [])
+
+
+def test_the_models_and_the_migrations_describe_the_same_tables(empty_database_url: str) -> None:
+    upgrade(empty_database_url)
+    command.check(alembic_config(empty_database_url))
+
+
+def _schema(url: str) -> dict[str, list[tuple[object, ...]]]:
+    async def read() -> dict[str, list[tuple[object, ...]]]:
+        connection = await asyncpg.connect(url)
+        try:
+            return {name: [tuple(row) for row in await connection.fetch(query)] for name, query in SCHEMA.items()}
+        finally:
+            await connection.close()
+
+    return asyncio.run(read())
