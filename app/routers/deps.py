@@ -1,0 +1,29 @@
+"""What routes ask for: the house, and a session that is committed before the answer goes out."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import HTTPConnection
+
+from app.house import House
+
+
+def house_of(connection: HTTPConnection) -> House:
+    """The house that the application was opened with."""
+    house: House = connection.state.house
+    return house
+
+
+HouseDep = Annotated[House, Depends(house_of)]
+
+
+async def _session(house: HouseDep) -> AsyncIterator[AsyncSession]:
+    async with house.database.transaction() as session:
+        yield session
+
+
+# scope="function": commit, then respond. Without it the answer would go out first, and a failed commit would be a 2xx.
+# A route that waits for BMS takes short transactions of its own from the house instead.
+SessionDep = Annotated[AsyncSession, Depends(_session, scope="function")]

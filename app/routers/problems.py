@@ -1,0 +1,64 @@
+"""Problems as RFC 9457 has them: raised anywhere behind a route, answered in one form, declared by name."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from app.routers.problem_kinds import KINDS
+
+MEDIA_TYPE = "application/problem+json"
+PROBLEM_SCHEMA = "Problem"
+
+
+class Problem(Exception):  # noqa: N818 - the RFC's own word, and what a route raises reads as one
+    """An answer that is not a success. ``name`` is one of :data:`KINDS`; ``extra`` becomes members of the body."""
+
+    def __init__(
+        self, status: int, name: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: object
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = KINDS[name]
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.extra = extra
+
+    @property
+    def body(self) -> dict[str, object]:
+        """The problem's members."""
+        known = {"type": f"/problems/{self.kind.name}", "title": self.kind.title, "status": self.status}
+        return {**known, "detail": self.detail, **self.extra}
+
+    def response(self) -> JSONResponse:
+        """The problem as it is sent."""
+        return JSONResponse(self.body, self.status, self.headers, media_type=MEDIA_TYPE)
+
+
+def away(detail: str, *, name: str = "database-away", retry_after: int = 1) -> Problem:
+    """A 503 that says after how many seconds the same request is worth sending again."""
+    return Problem(503, name, detail, headers={"Retry-After": str(retry_after)})
+
+
+def problem_responses(*names: str | tuple[str, int]) -> dict[int | str, dict[str, Any]]:
+    """Declare the problems of an operation for its ``responses``.
+
+    A pair of name and status declares a kind that this operation answers with another status than the usual one.
+    """
+    by_status: defaultdict[int, list[str]] = defaultdict(list)
+    for each in names:
+        name, status = (each, KINDS[each].status) if isinstance(each, str) else each
+        by_status[status].append(name)
+    return {status: _declare(status, kinds) for status, kinds in sorted(by_status.items())}
+
+
+def _declare(status: int, names: list[str]) -> dict[str, Any]:
+    examples = {name: {"summary": KINDS[name].title, "value": _example(status, name)} for name in names}
+    schema = {"$ref": f"#/components/schemas/{PROBLEM_SCHEMA}"}
+    description = "; ".join(f"`{name}`: {KINDS[name].title.lower()}" for name in names)
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}}}
+
+
+def _example(status: int, name: str) -> dict[str, object]:
+    return Problem(status, name, KINDS[name].happened).body
