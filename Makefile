@@ -40,7 +40,7 @@ gates: $(READY) ## All gates but the tests: format, lint, types, imports, openap
 	$(call gate,format,$(BIN)/ruff format --check .,Run `make format` to mend it.)
 	$(call gate,lint,$(BIN)/ruff check --quiet .,Run `make format`: it mends what can be mended safely. The rest is listed above.)
 	$(call gate,types,$(BIN)/mypy,Mend the lines listed above; `$(BIN)/mypy` shows them again.)
-	$(call gate,imports,$(BIN)/lint-imports,A module imports what its layer may not; pyproject.toml tells the layers.)
+	$(call gate,imports,$(BIN)/lint-imports --no-logo,A module imports what its layer may not; pyproject.toml tells the layers.)
 	$(call gate,openapi.yaml,$(BIN)/quotebridge openapi | diff openapi.yaml -,Run `make openapi` and look at what changed in the interface.)
 
 format: $(READY) ## Format the code and mend what the linter can mend

@@ -1,0 +1,1 @@
+"""Live pickers and look-ups: contacts, accounts, opportunities, items."""

@@ -1,0 +1,1 @@
+"""Brings BMS to the newest known state of each quote: plan, apply, settle."""

@@ -1,0 +1,1 @@
+"""Plays the life of a few quotes against the BMS sandbox, through the real webhook."""
