@@ -1,7 +1,7 @@
 """Quoter's own webhook: the form, its MD5, and what its data says.
 
-Quoter tries again for 62 hours on any answer but a 2xx, so only a bad hash or an unreadable form is an error here; whatever
-is understood but not wanted comes back as a value with its reason.
+Quoter tries again for 62 hours on any answer but a 2xx, so only a bad hash or an unreadable form is an error here;
+whatever is understood but not wanted comes back as a value with its reason.
 """
 
 import hashlib

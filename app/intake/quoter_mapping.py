@@ -167,7 +167,7 @@ def _contact(person: Json) -> Contact | None:
 
 
 def _totals(payload: Json, lines: tuple[Line, ...]) -> Totals:
-    """The quote's own sums; a missing one-time sum is that of its one-time lines, and the margin is both margins' sum."""
+    """The quote's own sums; a missing one-time sum is that of its lines, and the margin is the sum of both margins."""
     total = branch_of(payload, "total")
     one_time = number_of(total.get("upfront"))
     margins = [number_of(total.get(name)) for name in ("one_time_margin_dollars", "recurring_margin_dollars")]
@@ -247,9 +247,9 @@ def _line(entry: Json, *, line_id: str) -> Line:
 def _price_and_discount(entry: Json, *, quantity: Decimal, recurring: bool) -> tuple[Decimal | None, Decimal]:
     """The unit price, and the discount off each unit.
 
-    How Quoter means ``discount`` is not published, so the line's own sums decide: price less discount, times quantity, is
-    the sum after discount. Without that sum ``discount`` counts as an amount off the whole line. A recurring line's sums
-    are looked for under ``recurring``, by analogy.
+    How Quoter means ``discount`` is not published, so the line's own sums decide: price less discount, times quantity,
+    is the sum after discount. Without that sum ``discount`` counts as an amount off the whole line. A recurring line's
+    sums are looked for under ``recurring``, by analogy.
     """
     total, kind = branch_of(entry, "total"), "recurring" if recurring else "upfront"
     before, after = number_of(total.get(kind)), number_of(total.get(f"{kind}_after_discount"))

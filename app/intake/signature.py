@@ -119,7 +119,8 @@ def _any_matches(header: bytes, signed: bytes, secrets: Sequence[str]) -> bool:
 def _matches(signature: bytes, signed: bytes, secret: str) -> bool:
     scheme, _, value = signature.partition(b",")
     if secret.startswith(PUBLIC_KEY_PREFIX):
-        return scheme == b"v1a" and _is_signed_by(_read_public_key(secret), value, signed)
+        key = _read_public_key(secret)
+        return scheme == b"v1a" and _is_signed_by(key, value, signed)
     # Text is compared, not decoded bytes: one signature has one spelling.
     return hmac.compare_digest(value, _hmac_signature(_read_secret(secret), signed)) and scheme == b"v1"
 
