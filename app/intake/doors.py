@@ -11,7 +11,7 @@ MOST_DOORS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One connection's way in: its live signing secrets, Quoter's hash key, and the zone in which its dates are meant."""
+    """One connection's way in: its live signing secrets, Quoter's hash key, and the zone of its dates."""
 
     connection_id: str
     secrets: tuple[str, ...] = field(repr=False)
