@@ -1,1 +1,5 @@
-"""Live pickers and look-ups: contacts, accounts, opportunities, items."""
+"""What a connection's BMS holds right now, read for people who choose and for quotes that are about to be sent."""
+
+from app.directory.lookups import Directory
+
+__all__ = ["Directory"]
