@@ -64,7 +64,7 @@ _QUOTER: dict[str, Any] = {
     "revision": None,
     "name": "Office move",
     "number": "2001",
-    "expiry_date": "2030-02-02 07:00:00",
+    "expiry_date": "2030-02-01 07:00:00",
     "won_date": None,
     "recurring_time_period": "1",
     "recurring_time_period_string": "monthly",
