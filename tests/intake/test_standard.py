@@ -1,6 +1,7 @@
 """The JSON webhook's body: what is taken, what is refused, and where it says so."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,10 +12,19 @@ from hypothesis import strategies as st
 
 from app.intake.problems import InvalidEventError
 from app.intake.standard import canonical_json, content_digest, from_canonical, parse
-from app.quotes.model import DiscountKind, Pdf, Quote, Status
+from app.quotes.model import DiscountKind, Pdf, Quote, QuoteEvent, Status
 from tests.intake.samples import body, event
 
 ABSENT = object()
+REQUIRED = {"quote_id", "name", "status", "currency", "account", "totals", "lines"}
+ODD_PRICES = (12, 1.5, "1e3", "NaN", "", " 1", "1,000", "1" * 16, "0.1234567", "+1", "٣", True)
+ODD_TIMES = (
+    "2030-01-01T10:00:00",
+    "2030-01-01",
+    1893456000,
+    "2030-13-01T10:00:00Z",
+    "0001-01-01T00:00:00+14:00",
+)
 
 
 def _with(path: str, value: object) -> dict[str, Any]:
@@ -61,9 +71,7 @@ def test_a_required_field_is_neither_left_out_nor_null(path: str) -> None:
     assert _pointers(body(_with(path, None))) == [path]
 
 
-@pytest.mark.parametrize(
-    "name", sorted(event()["data"].keys() - {"quote_id", "name", "status", "currency", "account", "totals", "lines"})
-)
+@pytest.mark.parametrize("name", sorted(event()["data"].keys() - REQUIRED))
 def test_every_other_field_may_be_null_or_left_out(name: str) -> None:
     assert parse(body(_with(f"/data/{name}", None))) == parse(body(_with(f"/data/{name}", ABSENT)))
 
@@ -71,11 +79,11 @@ def test_every_other_field_may_be_null_or_left_out(name: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        *(("/data/lines/0/unit_price", value) for value in (12, 1.5, "1e3", "NaN", "", " 1", "1,000", "1" * 16, "0.1234567", "+1", "٣", True)),
+        *(("/data/lines/0/unit_price", value) for value in ODD_PRICES),
         *(("/data/lines/0/quantity", value) for value in ("-1", 2, "x")),
         *(("/data/quote_id", value) for value in ("", "a/b", "a b", "x" * 129, "q\n", 7)),
         *(("/data/lines/0/line_id", value) for value in ("", "ü", "x" * 129)),
-        *(("/timestamp", value) for value in ("2030-01-01T10:00:00", "2030-01-01", 1893456000, "2030-13-01T10:00:00Z", "0001-01-01T00:00:00+14:00")),
+        *(("/timestamp", value) for value in ODD_TIMES),
         *(("/data/expires_on", value) for value in ("2030-02-30", "20300201", "2030-02-01T00:00:00Z", 5)),
         *(("/data/version", value) for value in (True, -1, 1.5, "1", 2**63)),
         *(("/data/revision", value) for value in (False, -1, 2**31)),
@@ -91,8 +99,7 @@ def test_every_other_field_may_be_null_or_left_out(name: str) -> None:
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_at_its_place(path: str, value: object) -> None:
-    expected = "/data/status" if path == "/type" and value == "quote.won" else path
-    assert _pointers(body(_with(path, value))) == [expected]
+    assert _pointers(body(_with(path, value))) == [path]
 
 
 def test_an_account_needs_a_name_or_an_id() -> None:
@@ -187,10 +194,8 @@ def test_garbage_is_an_invalid_event_and_nothing_else(content: bytes) -> None:
 
 @given(st.sampled_from(sorted(event()["data"])), json_values)
 def test_any_value_in_any_field_is_taken_or_refused(name: str, value: object) -> None:
-    try:
-        parse(json.dumps(_with(f"/data/{name}", value)).encode())
-    except InvalidEventError as error:
-        assert error.errors
+    with suppress(InvalidEventError):
+        assert isinstance(parse(json.dumps(_with(f"/data/{name}", value)).encode()), QuoteEvent)
 
 
 def test_the_digest_tells_content_and_not_the_version() -> None:
