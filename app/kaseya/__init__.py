@@ -59,19 +59,19 @@ from app.kaseya.records import (
     to_cents,
 )
 from app.kaseya.transport import (
+    PUBLISHED,
+    SERVERS,
     Answer,
     Call,
     CallGate,
     Credentials,
+    Fetched,
     FetchError,
     FetchFailedError,
     FetchRefusedError,
-    Fetched,
     Hosts,
     MemoryTokens,
     OpenGate,
-    PUBLISHED,
-    SERVERS,
     Token,
     TokenStore,
     Transport,
@@ -81,6 +81,8 @@ from app.kaseya.transport import (
 )
 
 __all__ = [
+    "PUBLISHED",
+    "SERVERS",
     "Account",
     "AccountInput",
     "AccountLookup",
@@ -128,7 +130,6 @@ __all__ = [
     "OpportunityInput",
     "OpportunityNote",
     "OpportunityStatus",
-    "PUBLISHED",
     "PhoneInput",
     "PricingLevel",
     "Product",
@@ -136,7 +137,6 @@ __all__ = [
     "Quotation",
     "QuotationInput",
     "QuotationSummary",
-    "SERVERS",
     "Service",
     "ServiceInput",
     "SystemSettings",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from app.kaseya.envelope import SECURITY_ERROR, Envelope, Failure, open_envelope, parse_json, read_failure
+from app.kaseya.envelope import SECURITY_ERROR, Envelope, Failure, Json, open_envelope, parse_json, read_failure
 from app.kaseya.errors import (
     KaseyaAmbiguousError,
     KaseyaContractError,
@@ -93,7 +93,7 @@ def retry_after(value: str | None, *, now: datetime) -> timedelta | None:
     return min(timedelta(seconds=max(0.0, min(seconds, MAX_PAUSE.total_seconds()))), MAX_PAUSE)
 
 
-def names_a_record(result: Any) -> bool:
+def names_a_record(result: Json) -> bool:
     """Tell whether a create's result carries the id of what was made (of each, where it is a list)."""
     if isinstance(result, list):
         return bool(result) and all(names_a_record(each) for each in result)

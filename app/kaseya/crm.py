@@ -1,4 +1,4 @@
-"""Accounts, locations, contacts and opportunities. Filters by text mean "contains": whoever needs equality checks it."""
+"""Accounts, locations, contacts and opportunities. A text filter means "contains"; whoever needs equality checks it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Contacts(Resource):
         """Create a contact; the path that looks like a list's is the vendor's."""
         return await self._one(Contact, "POST", "/v2/crm/contacts/summary", json=contact.to_wire(), creates=True)
 
-    async def _search_by_phone(  # noqa: PLR0913 - one parameter per filter
+    async def _search_by_phone(
         self,
         phone: str,
         account_ids: Collection[int],

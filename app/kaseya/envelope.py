@@ -6,7 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+"""Whatever a JSON document holds; what is looked for in it is checked where it is read."""
 
 SECURITY_ERROR = 978001
 """The one published BMS error code: the access token is missing, wrong or expired."""
@@ -19,7 +22,7 @@ _ENVELOPE_KEYS = frozenset({"success", "error", "result", "totalrecords"})
 class Envelope:
     """An answer taken apart. `total_records` is there on paged lists only."""
 
-    result: Any
+    result: Json
     total_records: int | None = None
     failure: Failure | None = None
 
@@ -33,7 +36,7 @@ class Failure:
     details: tuple[str, ...] = ()
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes) -> Json:
     """Parse with keys in lower case and numbers with a fraction as Decimal; raises ValueError.
 
     The swagger promises PascalCase, the wire carries camelCase: reading must not depend on it.
@@ -41,7 +44,7 @@ def parse_json(body: bytes) -> Any:
     return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_fold)
 
 
-def open_envelope(value: Any) -> Envelope:
+def open_envelope(value: Json) -> Envelope:
     """Take the envelope off, if there is one: some operations answer with the bare record."""
     if not is_envelope(value):
         return Envelope(value)
@@ -55,9 +58,9 @@ def open_envelope(value: Any) -> Envelope:
     )
 
 
-def is_envelope(value: Any) -> bool:
+def is_envelope(value: Json) -> bool:
     """Tell an envelope from a bare record: it says `success`, or has a result and no keys of a record's own."""
-    return isinstance(value, Mapping) and ("success" in value or ("result" in value and _ENVELOPE_KEYS >= value.keys()))
+    return isinstance(value, Mapping) and ("success" in value or ("result" in value and value.keys() <= _ENVELOPE_KEYS))
 
 
 def read_failure(body: bytes) -> Failure:
@@ -94,14 +97,14 @@ def _error_info(error: Mapping[str, Any]) -> Failure:
     )
 
 
-def _field_errors(errors: Any) -> tuple[str, ...]:
+def _field_errors(errors: Json) -> tuple[str, ...]:
     if not isinstance(errors, Mapping):
         return ()
     pairs = ((field, each if isinstance(each, list) else [each]) for field, each in errors.items())
     return tuple(f"{field}: {_shorten(text)}" for field, texts in pairs for text in texts)
 
 
-def _shorten(text: Any) -> str:
+def _shorten(text: Json) -> str:
     line = " ".join(str(text or "").split())
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
 
@@ -110,6 +113,6 @@ def _fold(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {key.lower(): value for key, value in pairs}
 
 
-def _refuse_constant(name: str) -> Any:
+def _refuse_constant(name: str) -> Json:
     message = f"{name} is not a JSON number"
     raise ValueError(message)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
 from app.kaseya.answers import not_understood
+from app.kaseya.envelope import Json
 from app.kaseya.errors import KaseyaNotFoundError
 from app.kaseya.records.base import Record
 from app.kaseya.transport.door import is_write
@@ -23,7 +24,7 @@ class Resource:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def _one(self, record: type[RecordT], method: str, template: str, **parts: Any) -> RecordT:
+    async def _one(self, record: type[RecordT], method: str, template: str, **parts: Json) -> RecordT:
         """Call and read one record; a read without a result is a KaseyaNotFoundError."""
         result = await self._transport.request(method, template, **parts)
         if result is None and not is_write(method, template):
@@ -32,14 +33,14 @@ class Resource:
             raise KaseyaNotFoundError(message, status=200, endpoint=endpoint)
         return read_record(record, result, method, template)
 
-    async def _list(self, record: type[RecordT], method: str, template: str, **parts: Any) -> list[RecordT]:
+    async def _list(self, record: type[RecordT], method: str, template: str, **parts: Json) -> list[RecordT]:
         """Call and read a list that comes whole."""
         result = await self._transport.request(method, template, **parts)
         if not isinstance(result, list | None):
             raise not_understood(f"{method} {template}", "it is not a list", is_write=is_write(method, template))
         return [read_record(record, each, method, template) for each in result or ()]
 
-    async def _list_paged(self, record: type[RecordT], method: str, template: str, **parts: Any) -> list[RecordT]:
+    async def _list_paged(self, record: type[RecordT], method: str, template: str, **parts: Json) -> list[RecordT]:
         """Call and read a list that comes in pages; a record that moved to the next page meanwhile is told once."""
         records: dict[RecordT, None] = {}
         async for page in self._transport.request_paged(method, template, **parts):
@@ -47,7 +48,7 @@ class Resource:
         return list(records)
 
 
-def read_record(record: type[RecordT], value: Any, method: str, template: str) -> RecordT:
+def read_record(record: type[RecordT], value: Json, method: str, template: str) -> RecordT:
     """Read one record; a write's answer that is none leaves the write in doubt, a read's cannot be understood."""
     try:
         return record.model_validate(value)

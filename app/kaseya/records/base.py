@@ -51,7 +51,7 @@ class Record(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _fold_keys(cls, value: Any) -> Any:
+    def _fold_keys(cls, value: object) -> object:
         return {str(key).lower(): each for key, each in value.items()} if isinstance(value, dict) else value
 
 

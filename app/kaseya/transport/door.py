@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from app.kaseya.answers import UnauthorizedError
+from app.kaseya.envelope import Envelope, Json
 from app.kaseya.errors import KaseyaContractError, KaseyaRejectedError
 from app.kaseya.transport.session import FormEncoding, Session
 from app.kaseya.transport.tries import Request, Tries
 
 if TYPE_CHECKING:
-    from app.kaseya.envelope import Envelope
     from app.kaseya.transport.gate import CallGate
     from app.kaseya.transport.tokens import Credentials, Token, TokenStore
     from app.kaseya.transport.wire import Wire
@@ -64,10 +64,10 @@ class Transport:
         *,
         path: Mapping[str, object] = _NOTHING,
         query: Mapping[str, object] = _NOTHING,
-        json: Any = None,
-        files: Any = None,
+        json: Json = None,
+        files: Json = None,
         creates: bool = False,
-    ) -> Any:
+    ) -> Json:
         """Return the result with its envelope off and its keys in lower case; None where BMS gives none.
 
         `template` is the vendor's own path, `path` fills it. `creates` makes a result without an id a
@@ -85,7 +85,7 @@ class Transport:
         query: Mapping[str, object] = _NOTHING,
         json: Mapping[str, object] | None = None,
         max_pages: int | None = None,
-    ) -> AsyncIterator[list[Any]]:
+    ) -> AsyncIterator[list[Json]]:
         """Yield page after page of a list, 100 records each; a search by POST is paged in its body.
 
         Ends at the announced total, or at a short page where none is announced, or at a page that repeats the one
@@ -149,8 +149,8 @@ def _prepare(
     *,
     path: Mapping[str, object],
     query: Mapping[str, object],
-    json: Any = None,
-    files: Any = None,
+    json: Json = None,
+    files: Json = None,
     creates: bool = False,
 ) -> Request:
     parts: dict[str, Any] = {"params": _query(query)}
@@ -185,7 +185,7 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _records(envelope: Envelope, endpoint: str) -> list[Any]:
+def _records(envelope: Envelope, endpoint: str) -> list[Json]:
     if envelope.result is None:
         return []
     if not isinstance(envelope.result, list):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
+from app.kaseya.envelope import Json
 from app.kaseya.errors import (
-    KaseyaAmbiguousError,
     KaseyaContractError,
     KaseyaCredentialsError,
     KaseyaError,
@@ -83,7 +82,7 @@ class Session:
     def _shared_outcome(self) -> Token:
         if self._failure is not None:
             raise self._failure
-        assert self._token is not None  # noqa: S101 - a renewal that did not fail left a token
+        assert self._token is not None
         return self._token
 
     async def _obtain(self, refused: Token | None, *, may_refresh: bool) -> Token:
@@ -141,7 +140,7 @@ class Session:
             return {"data": form}
         return {"files": {name: (None, value) for name, value in form.items()}}
 
-    def _read(self, endpoint: str, result: Any) -> Token:
+    def _read(self, endpoint: str, result: Json) -> Token:
         access = result.get("accesstoken") if isinstance(result, dict) else None
         if not isinstance(access, str) or not access:
             message = f"BMS answered {endpoint} without an access token."
@@ -161,7 +160,7 @@ class Session:
         return self._renew_at is not None and self._tries.clock() >= self._renew_at
 
 
-def _read_time(value: Any) -> datetime | None:
+def _read_time(value: Json) -> datetime | None:
     try:
         return as_utc(datetime.fromisoformat(value))
     except (ValueError, TypeError):

@@ -13,7 +13,7 @@ from app.kaseya.answers import not_understood, read_answer, unanswered
 from app.kaseya.envelope import Envelope
 from app.kaseya.errors import KaseyaError, KaseyaHostRefusedError, KaseyaTransientError, KaseyaUnreachableError
 from app.kaseya.transport.gate import Answer, Call, CallGate
-from app.kaseya.transport.wire import OversizedError, OverdueError, UnansweredError, UnsentError, Wire, WireAnswer
+from app.kaseya.transport.wire import OverdueError, OversizedError, UnansweredError, UnsentError, Wire, WireAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -1,5 +1,7 @@
 """Bytes out, bytes in: one long-lived HTTP client per process, which follows nothing and trusts nothing around it."""
 
+# ruff: noqa: ASYNC109 - a timeout here belongs to the exchange, whose phases it divides; the caller cannot do that
+
 from __future__ import annotations
 
 import asyncio
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from app.kaseya.envelope import Json
 from app.kaseya.errors import KaseyaHostRefusedError
 from app.kaseya.transport.connect import CheckedBackend, CheckedTransport, Resolve, resolve
 
@@ -78,7 +81,8 @@ class Fetched:
 class Wire:
     """The process's HTTP client. Whoever makes it closes it: `async with Wire(hosts) as wire`.
 
-    Redirects, cookies and the environment's proxies are off; every connection goes to an address checked at that moment.
+    Redirects, cookies and the environment's proxies are off; every connection goes to an address that was
+    checked at that moment.
     """
 
     def __init__(
@@ -122,7 +126,7 @@ class Wire:
         timeout: timedelta,
         max_bytes: int = MAX_ANSWER_BYTES,
         not_after: float | None = None,
-        **parts: Any,
+        **parts: Json,
     ) -> WireAnswer:
         """Exchange one request, of httpx's own `parts`, for a complete answer of any status.
 
@@ -158,14 +162,14 @@ class Wire:
         return Fetched(answer.body, kind)
 
     async def post(self, url: str, content: bytes, headers: Mapping[str, str], timeout: timedelta) -> int:
-        """Post a notice to any public https address and return the status; raises FetchRefusedError or FetchFailedError."""
+        """Post to any public https address and return the status; raises FetchRefusedError or FetchFailedError."""
         # An answer to a notice says nothing beyond its status, so little of it is read.
         answer = await self._beyond_bms(
             "POST", url, timeout=timeout, max_bytes=64 * 1024, content=content, headers=dict(headers)
         )
         return answer.status
 
-    async def _beyond_bms(self, method: str, url: str, *, timeout: timedelta, **parts: Any) -> WireAnswer:
+    async def _beyond_bms(self, method: str, url: str, *, timeout: timedelta, **parts: Json) -> WireAnswer:
         try:
             return await self.send(method, self.hosts.check_public_url(url), timeout=timeout, **parts)
         except KaseyaHostRefusedError as error:
