@@ -65,8 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="sandbox", description="A local stand-in for Kaseya BMS.")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, default=9000, help="the port to listen on (9000); 0 takes a free one")
-    parser.add_argument("--contract", type=Contract, choices=list(Contract), default=Contract.PUBLISHED,
-                        help="published: as Kaseya documents it; extended: also quotation headers and products")  # fmt: skip
+    parser.add_argument(
+        "--contract",
+        type=Contract,
+        choices=list(Contract),
+        default=Contract.PUBLISHED,
+        help="published: as Kaseya documents it (the default); extended: also quotation headers and products",
+    )
     options = parser.parse_args(arguments)
     serve(host=options.host, port=options.port, contract=options.contract)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from sandbox.shapes import Field, Record, Shape, fields
 
@@ -107,6 +107,14 @@ class Operation:
         return tuple(Field(name, kinds.get(name, "id"), required=True) for name in names)
 
 
+class Further(TypedDict, total=False):
+    """What only some operations declare."""
+
+    path_kinds: tuple[tuple[str, str], ...]
+    is_anonymous: bool
+    is_extension: bool
+
+
 @dataclass(slots=True)
 class Group:
     """The operations of one vendor grouping; its methods are decorators that declare a handler's operation."""
@@ -114,17 +122,19 @@ class Group:
     tag: str
     operations: list[Operation] = field(default_factory=list)
 
-    def get(self, template: str, answer: Answer, *, query: str = "", **more: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401 - passed on
+    def get(
+        self, template: str, answer: Answer, *, query: str = "", **more: Unpack[Further]
+    ) -> Callable[[Handler], Handler]:
         """Declare a read."""
         return self.add("GET", template, answer, query=query, **more)
 
     def post(
-        self, template: str, answer: Answer, body: Body, *, writes: bool = True, **more: Any
-    ) -> Callable[[Handler], Handler]:  # noqa: ANN401 - passed on
+        self, template: str, answer: Answer, body: Body, *, writes: bool = True, **more: Unpack[Further]
+    ) -> Callable[[Handler], Handler]:
         """Declare a create, or a search with `writes=False`."""
         return self.add("POST", template, answer, body=body, writes=writes, **more)
 
-    def put(self, template: str, answer: Answer, body: Body, **more: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401 - passed on
+    def put(self, template: str, answer: Answer, body: Body, **more: Unpack[Further]) -> Callable[[Handler], Handler]:
         """Declare a full update."""
         return self.add("PUT", template, answer, body=body, writes=True, **more)
 
@@ -133,20 +143,30 @@ class Group:
         return self.add("PATCH", template, answer, body=body, writes=True)
 
     def delete(
-        self, template: str, answer: Answer, body: Body | None = None, **more: Any
-    ) -> Callable[[Handler], Handler]:  # noqa: ANN401 - passed on
+        self, template: str, answer: Answer, body: Body | None = None, **more: Unpack[Further]
+    ) -> Callable[[Handler], Handler]:
         """Declare a removal."""
         return self.add("DELETE", template, answer, body=body, writes=True, **more)
 
     def add(
-        self, method: str, template: str, answer: Answer, *, query: str = "", **more: Any
-    ) -> Callable[[Handler], Handler]:  # noqa: ANN401 - passed on
+        self,
+        method: str,
+        template: str,
+        answer: Answer,
+        *,
+        query: str = "",
+        body: Body | None = None,
+        writes: bool = False,
+        **more: Unpack[Further],
+    ) -> Callable[[Handler], Handler]:
         """Declare an operation answered by the decorated function, which stays callable by itself."""
 
         def declare(handler: Handler) -> Handler:
             parameters = tuple(fields(query)) if query else ()
             self.operations.append(
-                Operation(method, template, handler, answer, self.tag, query=parameters, **more),
+                Operation(
+                    method, template, handler, answer, self.tag, query=parameters, body=body, writes=writes, **more
+                ),
             )
             return handler
 

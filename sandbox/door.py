@@ -93,9 +93,9 @@ class Door:
         call: Call,
         operation: Operation,
         raw_path: dict[str, str],
-        body: Any,
+        body: Any,  # noqa: ANN401 - as sent
         *,
-        hidden: timedelta | None,  # noqa: ANN401 - as sent
+        hidden: timedelta | None,
     ) -> Response:
         settings = self._world.settings
         try:
@@ -113,7 +113,13 @@ class Door:
             result = self._without_young(result, hidden)
         return rendering.answered(operation.answer, result, settings, page=page)
 
-    def _read(self, http: HttpRequest, operation: Operation, raw_path: dict[str, str], body: Any) -> Request:  # noqa: ANN401 - as sent
+    def _read(
+        self,
+        http: HttpRequest,
+        operation: Operation,
+        raw_path: dict[str, str],
+        body: Any,  # noqa: ANN401 - as sent
+    ) -> Request:
         token = _bearer(http)
         user_id = None if operation.is_anonymous else self._world.security.recognise(token)
         is_form = http.headers.get("content-type", "").startswith(("multipart/", "application/x-www-form-urlencoded"))
@@ -203,7 +209,7 @@ def _query_shown(http: HttpRequest) -> Record:
 
 def _is_json(response: Response) -> bool:
     try:
-        json.loads(response.body)
+        json.loads(bytes(response.body))
     except ValueError:
         return False
     return True

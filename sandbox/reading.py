@@ -33,7 +33,8 @@ async def read_body(request: HttpRequest) -> Any:  # noqa: ANN401 - any JSON val
     """Return the body as sent: a form's fields, a JSON value, or None when there is none."""
     content_type = request.headers.get("content-type", "")
     if content_type.startswith(("multipart/form-data", "application/x-www-form-urlencoded")):
-        return await _read_form(await request.form())
+        async with request.form() as form:
+            return await _read_form(form)
     raw = await request.body()
     if not raw:
         return None
@@ -58,7 +59,8 @@ def blanked(body: Any) -> Any:  # noqa: ANN401 - any JSON value or form
 
 def read_path(operation: Operation, values: Mapping[str, str]) -> Record:
     """Return the path's parameters as declared. Raises RefusedError for one that is no id."""
-    path, problems = {}, []
+    path: Record = {}
+    problems: list[Problem] = []
     for each in operation.path_fields:
         value = _convert(each, values[each.name])
         path[each.name] = value

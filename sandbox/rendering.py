@@ -98,7 +98,7 @@ def cased(value: Any, casing: Casing = Casing.CAMEL) -> Any:  # noqa: ANN401 - a
 
 def without_id(response: Response) -> Response:
     """Return the same answer, whose result tells no id."""
-    body = json.loads(response.body)
+    body = json.loads(bytes(response.body))
     holder = next((body[name] for name in ("result", "Result") if name in body), body)
     for record in holder if isinstance(holder, list) else [holder]:
         if isinstance(record, dict):

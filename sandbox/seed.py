@@ -12,8 +12,9 @@ Sign-in: company `Example MSP`, user `api@msp.example`, password `sandbox-passwo
 | opportunity ratings      | 41 Hot, 42 Medium, 43 Cold                                                            |
 | lead sources             | 51 Web Site, 52 Referral                                                              |
 | e-mail · phone types     | 61 Work Email, 62 Personal Email · 71 Work Phone, 72 Mobile                           |
-| opportunity statuses     | 101 Open (10 %), 102 Quoted (50 %), 103 Won (100 %), 104 Lost (0 %), 105 Old quote (inactive) |
-| accounts                 | 1001 Example Gadgets Inc, 1002 Example Gadgets Incorporated, 1003 Dormant Example LLC (inactive) |
+| opportunity statuses     | 101 Open 10 %, 102 Quoted 50 %, 103 Won 100 %, 104 Lost 0 %, 105 Old quote (inactive) |
+| accounts                 | 1001 Example Gadgets Inc, 1002 Example Gadgets Incorporated                           |
+|                          | 1003 Dormant Example LLC (inactive)                                                   |
 | locations                | 1101 Main and 1102 Branch of 1001, 1103 Main of 1002, 1104 Main of 1003               |
 | contacts                 | 1201 Gail Gadget and 1202 Bert Branch of 1001, 1203 Ivy Incorporated of 1002          |
 | opportunities            | 1301 Office move (open), 1302 Server refresh (won), both of 1001                      |

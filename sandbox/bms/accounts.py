@@ -130,7 +130,7 @@ def get_contact_of_account(world: World, request: Request) -> Record:
     contact = _within_account(world, "contacts", request.path["contactId"], request.path["accountId"])
     account = view_account(world, world.store.get("accounts", contact["AccountId"]))
     location = world.store.find("locations", contact["LocationId"]) or {}
-    address = next(iter(location.get("Addresses") or []), {})
+    address: Record = next(iter(location.get("Addresses") or []), {})
     view = view_contact(world, contact)
     return address | {
         "Id": view["Id"],

@@ -13,19 +13,14 @@ PATCH = json_list_of(shape("Operation", "OperationType int, path text?, op text?
 
 def apply_patch(operations: Sequence[Record], record: Record, accepts: Shape) -> Record:
     """Return the record's writable fields after the patch. Raises RefusedError for what cannot be patched."""
-    patched = {each.name: record.get(each.name) for each in accepts.fields}
+    changes: Record = {}
+    problems: list[Problem] = []
     for operation in operations:
         target = accepts.find(str(operation.get("path") or "").strip("/"))
-        if target is None or str(operation.get("op")).lower() not in ("replace", "add"):
+        if target is None or str(operation.get("op")).lower() not in {"replace", "add"}:
             raise RefusedError(f"The patch operation {operation!r} is not supported.", is_violation=True)
-        patched[target.name] = operation.get("value")
-    problems: list[Problem] = [
-        problem
-        for name in patched
-        if patched[name] is not None
-        for problem in accepts.check({**patched})
-        if problem.field == name
-    ]
+        changes[target.name] = operation.get("value")
+        problems += target.check(changes[target.name], target.name)
     if problems:
-        raise RefusedError("The patched record is not valid.", is_violation=True, problems=problems)
-    return patched
+        raise RefusedError("The patch is not valid.", is_violation=True, problems=problems)
+    return {each.name: record.get(each.name) for each in accepts.fields} | changes

@@ -31,7 +31,8 @@ OPPORTUNITY_INPUT = shape(
 )
 STATUS = shape(
     "OpportunityStatusLookup",
-    "Id int, Name text?, Probability number, IsActive flag, IsPipeline flag, StatusActionId int, StatusActionName text?",
+    "Id int, Name text?, Probability number, IsActive flag, IsPipeline flag, StatusActionId int, "
+    "StatusActionName text?",
 )
 NOTE = shape("OpportunityNote", f"Id int, {_STAMPS}, Note text?, CreatedByName text?, ModifiedByName text?")
 NOTE_POST = shape("OpportunityNotePostInput", "Note* text+")

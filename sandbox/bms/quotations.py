@@ -36,7 +36,8 @@ LINE = shape(
     "QuotationLineItem",
     f"Id int, {_STAMPS}, QuotationId int, Name text?, Description text?, OriginalUnitPrice number?, UnitPrice number, "
     "UnitCost number, Quantity number?, Discount number, TTC number?, Total number?, TaxRate number?, Taxable flag, "
-    "IsDistributerItem flag, ExtDistReference text?, Margin number, MarginType int, DistributorTypeId int?, Image text?",
+    "IsDistributerItem flag, ExtDistReference text?, Margin number, MarginType int, DistributorTypeId int?, "
+    "Image text?",
 )
 LINE_INPUT = shape(
     "QuotationLineItemInput",
