@@ -63,6 +63,7 @@ class Request:
 
 
 Handler = Callable[["World", Request], Any]
+Declare = Callable[[Handler], Handler]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,31 +123,27 @@ class Group:
     tag: str
     operations: list[Operation] = field(default_factory=list)
 
-    def get(
-        self, template: str, answer: Answer, *, query: str = "", **more: Unpack[Further]
-    ) -> Callable[[Handler], Handler]:
+    def get(self, template: str, answer: Answer, *, query: str = "", **more: Unpack[Further]) -> Declare:
         """Declare a read."""
         return self.add("GET", template, answer, query=query, **more)
 
     def post(
         self, template: str, answer: Answer, body: Body, *, writes: bool = True, **more: Unpack[Further]
-    ) -> Callable[[Handler], Handler]:
+    ) -> Declare:
         """Declare a create, or a search with `writes=False`."""
         return self.add("POST", template, answer, body=body, writes=writes, **more)
 
-    def put(self, template: str, answer: Answer, body: Body, **more: Unpack[Further]) -> Callable[[Handler], Handler]:
+    def put(self, template: str, answer: Answer, body: Body, **more: Unpack[Further]) -> Declare:
         """Declare a full update."""
         return self.add("PUT", template, answer, body=body, writes=True, **more)
 
-    def patch(self, template: str, answer: Answer, body: Body) -> Callable[[Handler], Handler]:
+    def patch(self, template: str, answer: Answer, body: Body) -> Declare:
         """Declare a JSON Patch update."""
         return self.add("PATCH", template, answer, body=body, writes=True)
 
-    def delete(
-        self, template: str, answer: Answer, body: Body | None = None, **more: Unpack[Further]
-    ) -> Callable[[Handler], Handler]:
+    def delete(self, template: str, answer: Answer, *, query: str = "", **more: Unpack[Further]) -> Declare:
         """Declare a removal."""
-        return self.add("DELETE", template, answer, body=body, writes=True, **more)
+        return self.add("DELETE", template, answer, query=query, writes=True, **more)
 
     def add(
         self,
@@ -158,7 +155,7 @@ class Group:
         body: Body | None = None,
         writes: bool = False,
         **more: Unpack[Further],
-    ) -> Callable[[Handler], Handler]:
+    ) -> Declare:
         """Declare an operation answered by the decorated function, which stays callable by itself."""
 
         def declare(handler: Handler) -> Handler:

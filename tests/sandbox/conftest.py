@@ -1,5 +1,6 @@
 """The sandbox inside the test's own process, with a clock that the test moves."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,13 +37,17 @@ LINE = {"Id": 401, "Name": "Senior engineer hour", "UnitPrice": 175.0, "UnitCost
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that stands until it is moved; who sleeps by it sleeps until woken."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 6, 1, 16, tzinfo=UTC)
+        self.wake = asyncio.Event()
 
     def __call__(self) -> datetime:
         return self.now
+
+    async def sleep(self, _seconds: float) -> None:
+        await self.wake.wait()
 
     def move(self, **by: float) -> None:
         self.now += timedelta(**by)
@@ -100,7 +105,7 @@ def clock() -> Clock:
 
 
 async def _connected(clock: Clock, contract: str) -> AsyncIterator[Bms]:
-    transport = httpx.ASGITransport(app=create_app(contract=contract, clock=clock))
+    transport = httpx.ASGITransport(app=create_app(contract=contract, clock=clock, sleep=clock.sleep))
     async with httpx.AsyncClient(transport=transport, base_url="http://bms.test") as http:
         bms = Bms(http, clock)
         await bms.sign_in()

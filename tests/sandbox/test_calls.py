@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.sandbox.conftest import Bms
 
 Body = dict[str, Any]
+Form = dict[str, str]
 LINES = "/v2/crm/quotes/{}/lineItems"
 
 
@@ -29,22 +30,20 @@ async def test_an_url_encoded_sign_in_with_other_letter_case_works(published: Bm
     assert (await published.http.post("/v2/security/authenticate", data=form)).json()["success"] is True
 
 
-async def test_a_multipart_sign_in_works(published: Bms, credentials: dict[str, str]) -> None:
+async def test_a_multipart_sign_in_works(published: Bms, credentials: Form) -> None:
     files = {name: (None, value) for name, value in credentials.items()}
     answer = await published.http.post("/v2/security/authenticate", files=files)
     assert answer.json()["result"]["accessToken"].count(".") == 2
 
 
 @pytest.mark.parametrize(("refusals", "status"), [("401", 401), ("200", 200)])
-async def test_a_wrong_password_is_refused(
-    published: Bms, credentials: dict[str, str], refusals: str, status: int
-) -> None:
+async def test_a_wrong_password_is_refused(published: Bms, credentials: Form, refusals: str, status: int) -> None:
     await published.settings(sign_in_refusals=refusals)
     answer = await published.http.post("/v2/security/authenticate", data=credentials | {"Password": "wrong"})
     assert (answer.status_code, answer.json()["success"], answer.json()["error"]["code"]) == (status, False, 978001)
 
 
-async def test_a_user_with_a_one_time_secret_needs_its_code(published: Bms, credentials: dict[str, str]) -> None:
+async def test_a_user_with_a_one_time_secret_needs_its_code(published: Bms, credentials: Form) -> None:
     form = credentials | {"UserName": MFA_USERNAME}
     without = await published.http.post("/v2/security/authenticate", data=form)
     code = one_time_code(MFA_SECRET, published.clock())
@@ -58,7 +57,7 @@ def test_one_time_codes_are_those_of_the_rfc() -> None:
     assert one_time_code(secret, datetime.fromtimestamp(1111111109, UTC)) == "081804"
 
 
-async def test_a_refresh_replaces_both_tokens(published: Bms, credentials: dict[str, str]) -> None:
+async def test_a_refresh_replaces_both_tokens(published: Bms, credentials: Form) -> None:
     old = (await published.http.post("/v2/security/authenticate", data=credentials)).json()["result"]
     pair = {"AccessToken": old["accessToken"], "RefreshToken": old["refreshToken"]}
     first = await published.http.post("/v2/security/refreshtoken", data=pair)
@@ -73,7 +72,7 @@ async def test_an_expired_token_is_the_security_error(published: Bms) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, 978001)
 
 
-async def test_an_expiry_without_zone_may_lie_in_the_past(published: Bms, credentials: dict[str, str]) -> None:
+async def test_an_expiry_without_zone_may_lie_in_the_past(published: Bms, credentials: Form) -> None:
     await published.settings(token_expiry_without_zone=True)
     result = (await published.http.post("/v2/security/authenticate", data=credentials)).json()["result"]
     assert datetime.fromisoformat(result["accessTokenExpireOn"]) < published.clock().replace(tzinfo=None)
@@ -131,9 +130,7 @@ async def test_an_opportunity_is_made_read_and_replaced_in_full(published: Bms, 
         {"AccountId": 2**31},
     ],
 )
-async def test_a_body_that_breaks_the_contract_is_refused_and_noted(
-    published: Bms, opportunity: Body, change: Body
-) -> None:
+async def test_a_body_off_the_contract_is_refused_and_noted(published: Bms, opportunity: Body, change: Body) -> None:
     answer = await published.http.post("/v2/crm/opportunities", json=opportunity | change)
     assert (answer.status_code, answer.json()["success"]) == (200, False)
     assert len(await published.violations()) == 1
@@ -175,9 +172,7 @@ async def test_refusals_can_be_problem_documents(published: Bms) -> None:
         ("GET", "/v2/crm/nothing", 404),
     ],
 )
-async def test_what_is_not_published_is_not_there_and_noted(
-    published: Bms, method: str, path: str, status: int
-) -> None:
+async def test_what_is_not_published_is_not_there(published: Bms, method: str, path: str, status: int) -> None:
     assert (await published.http.request(method, path)).status_code == status
     assert len(await published.violations()) == 1
 
@@ -258,13 +253,12 @@ async def test_a_file_goes_up_comes_down_and_away(published: Bms) -> None:
 
 async def test_the_limit_counts_per_verb_and_path_template_in_a_rolling_window(published: Bms) -> None:
     await published.settings(call_limit=2, call_window_seconds=60)
-    statuses = []
+    answers: list[httpx.Response] = []
     for account_id in (1001, 1002, 1003):
-        answer: httpx.Response = await published.http.get(f"/v2/crm/accounts/summary/{account_id}")
-        statuses.append(answer.status_code)
+        answers.append(await published.http.get(f"/v2/crm/accounts/summary/{account_id}"))
         published.clock.move(seconds=10)
-    assert statuses == [200, 200, 429]
-    assert answer.headers["Retry-After"] == "40"
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].headers["Retry-After"] == "40"
     assert (await published.http.get("/v2/crm/accounts/lookup")).status_code == 200
     assert len(await published.violations()) == 1
     published.clock.move(seconds=30)

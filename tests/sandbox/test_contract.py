@@ -79,7 +79,8 @@ def test_every_path_and_verb_is_published(vendor: dict[str, Any]) -> None:
 
 
 def test_every_parameter_is_published_with_its_type(vendor: dict[str, Any]) -> None:
-    theirs, mine = {}, {}
+    theirs: dict[str, set[Any]] = {}
+    mine: dict[str, set[Any]] = {}
     described = describe(ours())
     for row in ours():
         for paths, found in ((vendor["paths"], theirs), (described["paths"], mine)):
