@@ -61,4 +61,4 @@ class Warehouses(Resource):
 
     async def list(self) -> list[Warehouse]:
         """List the warehouses."""
-        return await self._list_paged(Warehouse, "GET", "/v2/inventory/warehouses/lookup")
+        return await self._list(Warehouse, "GET", "/v2/inventory/warehouses/lookup")

@@ -66,7 +66,7 @@ class System(Resource):
 
     async def account_types(self) -> list[AccountType]:
         """List the kinds of accounts."""
-        return await self._list_paged(AccountType, "GET", "/v2/system/accounttypes/lookup")
+        return await self._list(AccountType, "GET", "/v2/system/accounttypes/lookup")
 
     async def swagger(self) -> Mapping[str, Any]:
         """Read the API's own description, with all its keys in lower case; `read_capabilities` takes it so."""

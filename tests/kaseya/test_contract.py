@@ -1,5 +1,6 @@
 """Every call that the client can make exists in the published contract, or is one of the five assumed operations."""
 
+import contextlib
 import inspect
 import json
 from datetime import UTC, datetime
@@ -58,10 +59,9 @@ async def test_everything_we_send_is_published(bms: respx.MockRouter, client: Ka
             given = {
                 key: argument(key, str(each.annotation)) for key, each in inspect.signature(method).parameters.items()
             }
-            try:
+            # The one answer does not fit every call; what was sent is what counts.
+            with contextlib.suppress(KaseyaError):
                 await method(**given)
-            except KaseyaError:
-                pass  # the one answer does not fit every call; what was sent is what counts
             call, request = gate.calls[-1], sent.calls[-1].request
             if call.template in UNPUBLISHED or (call.method, call.template) in assumed:
                 continue

@@ -5,7 +5,8 @@ from app.kaseya import SERVERS, Hosts, KaseyaHostRefusedError, is_public
 from app.kaseya.transport.connect import CheckedBackend
 
 REFUSED = [
-    "http://api.bms.kaseya.com", "ftp://api.bms.kaseya.com", "file:///etc/passwd", "gopher://127.0.0.1", "//api.bms.kaseya.com",
+    "http://api.bms.kaseya.com", "ftp://api.bms.kaseya.com",
+    "file:///etc/passwd", "gopher://127.0.0.1", "//api.bms.kaseya.com",
     "https:api.bms.kaseya.com", "https:/api.bms.kaseya.com", "https:///x", "", "https://", "api.bms.kaseya.com",
     "https://127.0.0.1", "https://127.1", "https://127.0.1", "https://2130706433", "https://017700000001", "https://0x7f000001",
     "https://0x7f.0.0.1", "https://0177.0.0.1", "https://127.0.0.01", "https://0", "https://0.0.0.0", "https://0x0",
@@ -19,7 +20,8 @@ REFUSED = [
     "https://localhost", "https://LOCALHOST", "https://x.localhost", "https://localhost.", "https://8.8.8.8.",
     "https://user@8.8.8.8", "https://u:p@8.8.8.8", "https://8.8.8.8@127.0.0.1", "https://8.8.8.8#@x", "https://8.8.8.8#",
     "https://8.8.8.8\\@127.0.0.1", "https://8.8.8.8\\.x", "https:\\\\8.8.8.8", "https://8.8.8.8\n", "https://8.8.8.8\r\nHost: x",
-    "https://8.8.8.8\t", " https://8.8.8.8", "https://8.8.8.8 ", "https://8.8\x00.8.8", "https://8.8.8.8/a b", "https://8.8.8.8:0",
+    "https://8.8.8.8\t", " https://8.8.8.8", "https://8.8.8.8 ",
+    "https://8.8\x00.8.8", "https://8.8.8.8/a b", "https://8.8.8.8:0",
     "https://8.8.8.8:", "https://8.8.8.8:99999", "https://8.8.8.8:x", "https://①②⑦.0.0.1", "https://127。0。0。1", "https://bücher.example",
     "https://a..b", "https://-a.example", "https://a_b.example", "https://%31%32%37.0.0.1", "https://example.0x7f", "https://1.2.3",
 ]  # fmt: skip

@@ -82,7 +82,7 @@ def test_a_bare_record_is_not_taken_for_an_envelope() -> None:
 
 
 def test_capabilities_are_read_whatever_case_and_parameter_names() -> None:
-    paths = {
+    paths: dict[str, Any] = {
         template.upper().replace("QUOTATIONID", "q"): {method.lower(): {}} for method, template in OPERATIONS.values()
     }
     paths["/V2/CRM/QUOTES/{id}/"] = {"PUT": {}}

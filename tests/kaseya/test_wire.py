@@ -1,6 +1,7 @@
 """The wire against real sockets on this machine, and fetching as respx answers it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -26,6 +27,8 @@ async def server(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
         seen.append(await reader.read(65536))
         writer.write(answer)
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listener:

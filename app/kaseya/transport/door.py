@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from string import Formatter
@@ -56,6 +57,12 @@ class Transport:
             wire, base_url=base_url, gate=gate, timeout=timeout, clock=clock, monotonic=monotonic, sleep=sleep
         )
         self._session = Session(self._tries, credentials=credentials, tokens=tokens, form_encoding=form_encoding)
+
+    def behind(self, gate: CallGate) -> Transport:
+        """Return a door to the same BMS whose calls pass another gate; both share one sign-in, which passes ours."""
+        door = copy(self)
+        door._tries = self._tries.behind(gate)  # noqa: SLF001 - our own copy
+        return door
 
     async def request(
         self,

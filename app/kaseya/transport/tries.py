@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,12 @@ class Tries:
         self._monotonic = monotonic
         self._sleep = sleep
         self._numbers = itertools.count(1)
+
+    def behind(self, gate: CallGate) -> Tries:
+        """Return the same way to BMS behind another gate, which counts its tries from 1."""
+        tries = copy(self)
+        tries._gate, tries._numbers = gate, itertools.count(1)  # noqa: SLF001 - our own copy
+        return tries
 
     async def call(self, request: Request) -> Envelope:
         """Return the opened answer, or raise the KaseyaError of the last try. What the gate raises passes through."""
