@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.tables import Event, Quote
@@ -101,12 +101,14 @@ async def renew(session: AsyncSession, claims: Sequence[Claim], *, lease: timede
     return {(connection_id, quote_id) for connection_id, quote_id in renewed}
 
 
-async def guard(session: AsyncSession, claim: Claim) -> datetime:
-    """Until when the lease holds; raises :class:`LeaseLostError` when it is not ours any more."""
-    until = await session.scalar(select(Quote.lease_until).where(*held(claim)))
-    if until is None:
+async def guard(session: AsyncSession, claim: Claim) -> timedelta:
+    """How much longer the lease holds; raises :class:`LeaseLostError` when it is not ours any more."""
+    left: timedelta | None = await session.scalar(
+        select(Quote.lease_until - func.clock_timestamp()).where(*held(claim))
+    )
+    if left is None:
         raise LeaseLostError(claim.quote_id)
-    return until
+    return left
 
 
 async def settle(session: AsyncSession, claim: Claim, **values: Any) -> None:  # noqa: ANN401 - columns of the lane
@@ -195,7 +197,7 @@ async def mark_due(session: AsyncSession, *where: ColumnElement[bool], urgent: b
             wanted_at=func.now(),
             generation=_if(leased, Quote.generation + 1, Quote.generation),
             state=_if(leased, Quote.state, "pending"),
-            urgent=or_(Quote.urgent, urgent),
+            urgent=or_(Quote.urgent, literal(urgent)),
             attempts=0,
             retrying_since=None,
         )
