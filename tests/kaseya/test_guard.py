@@ -13,17 +13,20 @@ REFUSED = [
     "https://10.0.0.1", "https://172.16.0.1", "https://192.168.1.1", "https://100.64.0.1", "https://100.100.100.200",
     "https://169.254.169.254", "https://169.254.1.1", "https://2852039166", "https://0xa9fea9fe", "https://168.63.129.16",
     "https://192.0.0.1", "https://198.18.0.1", "https://224.0.0.1", "https://240.0.0.1", "https://255.255.255.255",
-    "https://[::1]", "https://[::]", "https://[::ffff:127.0.0.1]", "https://[::ffff:7f00:1]", "https://[::ffff:169.254.169.254]",
+    "https://[::1]",
+    "https://[::]", "https://[::ffff:127.0.0.1]", "https://[::ffff:7f00:1]", "https://[::ffff:169.254.169.254]",
     "https://[::127.0.0.1]", "https://[64:ff9b::7f00:1]", "https://[64:ff9b::a9fe:a9fe]", "https://[64:ff9b:1::a00:1]",
     "https://[2002:7f00:1::]", "https://[2001:0:1::1]", "https://[fe80::1]", "https://[fe80::1%25eth0]", "https://[fc00::1]",
     "https://[fd00:ec2::254]", "https://[ff02::1]", "https://[2001:db8::1]", "https://[::1", "https://[1.2.3.4]",
     "https://localhost", "https://LOCALHOST", "https://x.localhost", "https://localhost.", "https://8.8.8.8.",
     "https://user@8.8.8.8", "https://u:p@8.8.8.8", "https://8.8.8.8@127.0.0.1", "https://8.8.8.8#@x", "https://8.8.8.8#",
-    "https://8.8.8.8\\@127.0.0.1", "https://8.8.8.8\\.x", "https:\\\\8.8.8.8", "https://8.8.8.8\n", "https://8.8.8.8\r\nHost: x",
+    "https://8.8.8.8\\@127.0.0.1", "https://8.8.8.8\\.x",
+    "https:\\\\8.8.8.8", "https://8.8.8.8\n", "https://8.8.8.8\r\nHost: x",
     "https://8.8.8.8\t", " https://8.8.8.8", "https://8.8.8.8 ",
     "https://8.8\x00.8.8", "https://8.8.8.8/a b", "https://8.8.8.8:0",
     "https://8.8.8.8:", "https://8.8.8.8:99999", "https://8.8.8.8:x", "https://①②⑦.0.0.1", "https://127。0。0。1", "https://bücher.example",
-    "https://a..b", "https://-a.example", "https://a_b.example", "https://%31%32%37.0.0.1", "https://example.0x7f", "https://1.2.3",
+    "https://a..b",
+    "https://-a.example", "https://a_b.example", "https://%31%32%37.0.0.1", "https://example.0x7f", "https://1.2.3",
 ]  # fmt: skip
 
 

@@ -22,8 +22,12 @@ PDF = "https://files.example/q.pdf"
 async def server(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
     """Serve these bytes to every connection, then close it."""
     seen: list[bytes] = []
+    served: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        served.add(task)
         seen.append(await reader.read(65536))
         writer.write(answer)
         writer.close()
@@ -33,6 +37,7 @@ async def server(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listener:
         yield f"127.0.0.1:{listener.sockets[0].getsockname()[1]}", seen
+    await asyncio.gather(*served)
 
 
 async def test_a_truncated_answer_is_unanswered() -> None:
