@@ -77,6 +77,4 @@ async def open_house(settings: Settings, *, clock: Clock = utc_now) -> AsyncIter
 
 
 def _debounce(settings: Settings) -> Debounce:
-    return Debounce(
-        quiet=seconds(settings.debounce_quiet_seconds), at_most=seconds(settings.debounce_max_seconds)
-    )
+    return Debounce(quiet=seconds(settings.debounce_quiet_seconds), at_most=seconds(settings.debounce_max_seconds))

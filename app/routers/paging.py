@@ -4,11 +4,12 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, Select, literal, tuple_
+from sqlalchemy import Select, literal, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.routers.problems import Problem
 
@@ -17,6 +18,7 @@ MOST = 250
 
 Item = TypeVar("Item")
 Row = TypeVar("Row")
+Column = InstrumentedAttribute[Any]
 
 
 class Listing(BaseModel, Generic[Item]):
@@ -39,13 +41,23 @@ class Page:
         more = len(rows) > self.limit
         return shown, encode_cursor(key(shown[-1])) if more else None
 
-    def newest_first(self, query: Select[Row], *columns: ColumnElement[str]) -> Select[Row]:  # type: ignore[type-var]
-        """The query ordered by these text columns, latest first, for this page and one row more."""
+    def newest_first(
+        self, query: Select[Any], *columns: Column, read: Sequence[Callable[[str], object]] = (str,)
+    ) -> Select[Any]:
+        """The query ordered by these columns, latest first, for this page and one row more.
+
+        ``read`` turns the cursor's parts, which are text, into the columns' values.
+        """
         if self.after:
-            if len(self.after) != len(columns):
-                raise bad_cursor()
-            query = query.where(tuple_(*columns) < tuple_(*(literal(part) for part in self.after)))
+            bounds = (literal(value, column.type) for value, column in zip(self._values(read), columns, strict=True))
+            query = query.where(tuple_(*columns) < tuple_(*bounds))
         return query.order_by(*(column.desc() for column in columns)).limit(self.limit + 1)
+
+    def _values(self, read: Sequence[Callable[[str], object]]) -> list[object]:
+        try:
+            return [convert(part) for convert, part in zip(read, self.after, strict=True)]
+        except ValueError:
+            raise bad_cursor() from None
 
 
 def encode_cursor(parts: Iterable[str]) -> str:

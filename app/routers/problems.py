@@ -6,6 +6,8 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from app.intake.problems import InvalidEventError, RefusedError
+from app.intake.reception import name_of
 from app.routers.problem_kinds import KINDS
 
 MEDIA_TYPE = "application/problem+json"
@@ -39,6 +41,14 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word, and what a route r
 def away(detail: str, *, name: str = "database-away", retry_after: int = 1) -> Problem:
     """A 503 that says after how many seconds the same request is worth sending again."""
     return Problem(503, name, detail, headers={"Retry-After": str(retry_after)})
+
+
+def refused(refusal: RefusedError) -> Problem:
+    """The problem of an event that is not taken as it is; an invalid one names every place in it."""
+    if not isinstance(refusal, InvalidEventError):
+        return Problem(422, name_of(refusal), str(refusal))
+    errors = [{"pointer": each.pointer, "message": each.message} for each in refusal.errors]
+    return Problem(422, "invalid-event", str(refusal), errors=errors)
 
 
 def problem_responses(*names: str | tuple[str, int]) -> dict[int | str, dict[str, Any]]:

@@ -1,23 +1,18 @@
 """Who calls the management API, and what they may see: an operator everything, a connection's key only its own."""
 
-import hashlib
 import hmac
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.tables import ApiKey, Connection
+from app.connections.keys import digest_of, find_key
+from app.db.tables import Connection
 from app.house import House
 from app.routers.deps import HouseDep
 from app.routers.problems import Problem
 
-KEY_PREFIX = "qb_"
-USED_AGAIN_AFTER = timedelta(minutes=1)
 BOOTSTRAP = "admin-token"
 
 _bearer = HTTPBearer(
@@ -44,30 +39,14 @@ class Caller:
         return self.connection_id in (None, connection_id)
 
 
-def digest_of(key: str) -> bytes:
-    """What is stored of a key: its SHA-256. The keys are random enough to need no salt."""
-    return hashlib.sha256(key.encode()).digest()
-
-
 async def identify(house: House, key: str) -> Caller | None:
     """The caller that a key belongs to; None when it is unknown or revoked."""
     admin_token = house.settings.admin_token
     if admin_token and hmac.compare_digest(digest_of(key), digest_of(admin_token.get_secret_value())):
         return Caller(BOOTSTRAP, None)
-    if not key.startswith(KEY_PREFIX):
-        return None
     async with house.database.transaction() as session:
-        return await _identify_stored(session, digest_of(key))
-
-
-async def _identify_stored(session: AsyncSession, digest: bytes) -> Caller | None:
-    row = await session.scalar(select(ApiKey).where(ApiKey.digest == digest, ApiKey.revoked_at.is_(None)))
-    if row is None:
-        return None
-    # Once a minute is precise enough, and spares a write per request.
-    unused = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < func.now() - USED_AGAIN_AFTER)
-    await session.execute(update(ApiKey).where(ApiKey.id == row.id, unused).values(last_used_at=func.now()))
-    return Caller(row.id, row.connection_id)
+        row = await find_key(session, key)
+    return Caller(row.id, row.connection_id) if row else None
 
 
 async def _caller(

@@ -12,10 +12,10 @@ from starlette.routing import Route
 from app.house import House
 from app.intake.accept import Acceptance, Answer, Source
 from app.intake.doors import Door
-from app.intake.problems import InvalidEventError, RefusedError, SignatureError, UnreadableBodyError
+from app.intake.problems import RefusedError, SignatureError, UnreadableBodyError
 from app.intake.quoter import Ignored
-from app.intake.reception import Reading, name_of, read_quoter, read_standard
-from app.routers.problems import Problem
+from app.intake.reception import Reading, read_quoter, read_standard
+from app.routers.problems import Problem, refused
 from app.telemetry import deliveries
 
 Read = TypeVar("Read")
@@ -104,9 +104,7 @@ def _answer(acceptance: Acceptance, refusal: RefusedError | None) -> Response:
         case Answer.CONFLICT:
             raise Problem(409, "delivery-conflict", "This webhook-id came before with another body.")
         case Answer.REJECTED if refusal:
-            errors = refusal.errors if isinstance(refusal, InvalidEventError) else ()
-            extra = {"errors": [{"pointer": each.pointer, "message": each.message} for each in errors]}
-            raise Problem(422, name_of(refusal), str(refusal), **(extra if errors else {}))
+            raise refused(refusal)
         case Answer.DUPLICATE:
             status = "duplicate"
         case _:

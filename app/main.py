@@ -1,0 +1,100 @@
+"""The application: routers, the layers around them, and the house that they share."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from app.house import House, open_house
+from app.openapi import add_description
+from app.routers import (
+    connections,
+    events,
+    health,
+    issues,
+    keys,
+    lookups,
+    pickers,
+    problem_pages,
+    quotes,
+    settings,
+    signing_secrets,
+    webhooks,
+)
+from app.routers.body_limit import BodyLimit
+from app.routers.boundary import Boundary
+from app.routers.health import Census, Drain
+from app.routers.refusals import add_refusals
+from app.settings import Settings
+
+ROUTERS = (
+    keys.router,
+    connections.router,
+    settings.router,
+    signing_secrets.router,
+    lookups.router,
+    pickers.router,
+    quotes.router,
+    events.router,
+    issues.router,
+    health.router,
+    problem_pages.router,
+)
+
+
+def create_app(settings: Settings, *, sync: bool = False, drain: Drain | None = None) -> FastAPI:
+    """The web application; with ``sync`` a worker runs in the same process and ends with it."""
+    app = FastAPI(
+        title="Quotebridge",
+        version=version("quotebridge"),
+        lifespan=_lifespan(settings, sync=sync, drain=drain or Drain()),
+        generate_unique_id_function=_operation_id,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.router.routes[:0] = webhooks.routes
+    for router in ROUTERS:
+        app.include_router(router)
+    add_refusals(app)
+    add_description(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Boundary)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _lifespan(settings: Settings, *, sync: bool, drain: Drain) -> Any:  # noqa: ANN401 - Starlette's union of shapes
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, object]]:
+        async with AsyncExitStack() as stack:
+            house = await stack.enter_async_context(open_house(settings))
+            if sync:
+                await stack.enter_async_context(_worker(house))
+            yield {"house": house, "drain": drain, "census": Census(house.database)}
+
+    return lifespan
+
+
+def _worker(house: House) -> AbstractAsyncContextManager[None]:
+    from app.sync.worker import Worker  # noqa: PLC0415 - a process without a worker does not load the engine
+
+    @asynccontextmanager
+    async def working() -> AsyncIterator[None]:
+        worker = Worker(house)
+        running = asyncio.create_task(worker.run())
+        try:
+            yield
+        finally:
+            await worker.stop()
+            await running
+
+    return working()
