@@ -7,7 +7,7 @@ Written against asyncpg itself, since a session per event costs eight times as m
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -77,7 +77,7 @@ class NewLane:
 
 
 Key = tuple[str, str]
-Connection = asyncpg.pool.PoolConnectionProxy[Any] | asyncpg.Connection[Any]
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[Any] | asyncpg.Connection[Any]"  # only the stubs know [Any]
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
