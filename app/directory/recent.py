@@ -70,10 +70,25 @@ class RecentAnswers:
             self._keep(subject, word, found)
             return Found(tuple(row for row in found.rows if matches(row, words)), complete=found.complete)
 
-    def forget(self, connection_id: str) -> None:
-        """Drop what is kept of one connection; subjects begin with its id."""
-        for key in [key for key in self._kept if isinstance(key[0], tuple) and key[0][0] == connection_id]:
-            del self._kept[key]
+    async def find_among(
+        self,
+        subject: Hashable,
+        text: str,
+        *,
+        ask: Callable[[], Awaitable[Found[RowT]]],
+        matches: Callable[[RowT, Sequence[str]], bool],
+    ) -> Found[RowT]:
+        """What the text finds in a list that BMS cannot search by text: read once, narrowed here."""
+        lock = self._locks.setdefault(subject, asyncio.Lock())
+        async with lock:
+            kept = next(iter(self._usable(subject, [""])), None)
+            if kept is None:
+                found = await ask()
+                self._keep(subject, "", found)
+            else:
+                found = kept.found  # type: ignore[assignment] # one subject, one kind of row
+        words = text.casefold().split()
+        return Found(tuple(row for row in found.rows if matches(row, words)), complete=found.complete)
 
     def _usable(self, subject: Hashable, words: Sequence[str]) -> list[_Kept[object]]:
         """Kept answers to a word that is part of one of these, the longest first."""
