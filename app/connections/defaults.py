@@ -51,7 +51,7 @@ def propose(seen: Seen) -> Proposed:
     settings = {
         "account": {
             "create_missing": True,
-            "account_type_id": _account_type(seen.known),
+            "account_type_id": _account_type(seen),
             "business_type_id": _most_used(seen, "business-types"),
             "account_manager_id": person,
             "phone_type_id": _most_used(seen, "phone-types"),
@@ -106,10 +106,12 @@ def _person(employees: Collection[Employee], email: str | None) -> str | None:
     return None if person is None else str(person.id)
 
 
-def _account_type(known: Known) -> str | None:
-    """The only active kind of client; several are a person's choice."""
-    clients = [row for row in known.account_types or () if row.is_active and row.is_client and not row.is_vendor]
-    return str(clients[0].id) if len(clients) == 1 else None
+def _account_type(seen: Seen) -> str | None:
+    """The kind of client that most accounts are, else the first one."""
+    clients = [row.id for row in seen.known.account_types or () if row.is_active and row.is_client]
+    used = [row.id for row in seen.used.get("account-types", ()) if row.id in clients]
+    best = next(iter([*used, *clients]), None)
+    return None if best is None else str(best)
 
 
 def _most_used(seen: Seen, table: str) -> str | None:

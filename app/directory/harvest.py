@@ -22,8 +22,13 @@ def from_opportunities(opportunities: Iterable[Opportunity]) -> list[Harvested]:
 
 
 def from_accounts(accounts: Iterable[Account]) -> list[Harvested]:
-    """Business types of accounts."""
-    return _most_used_first(("business-types", each.business_type_id, each.business_type) for each in accounts)
+    """Business types and account types of active accounts."""
+    seen: list[tuple[str, int | None, str | None]] = []
+    for each in accounts:
+        if each.is_active:
+            seen.append(("business-types", each.business_type_id, each.business_type))
+            seen.append(("account-types", each.account_type_id, each.account_type))
+    return _most_used_first(seen)
 
 
 def from_contacts(contacts: Iterable[Contact]) -> list[Harvested]:

@@ -90,7 +90,7 @@ class Directory:
     async def used_in_accounts(
         self, connection: Connection, client: KaseyaClient, *, max_age: timedelta | None = None
     ) -> tuple[Harvested, ...]:
-        """Business types that accounts use."""
+        """Business types and account types that accounts use, the most used first."""
 
         async def live() -> list[Harvested]:
             return harvest.from_accounts(await client.accounts.search(""))

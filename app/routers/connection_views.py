@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
-from sqlalchemy import Select, func, select
+from sqlalchemy import Row, Select, func, select
 
 from app.db.tables import Connection, Event, Issue
 from app.routers.fields import Name, Plain, Time
@@ -201,9 +201,6 @@ class TestView(BaseModel):
     notes: list[str]
 
 
-ConnectionRow = tuple[Connection, int, Any]
-
-
 def with_counts() -> Select[Any]:
     """Connections with the number of their open issues and the time of their last event."""
     open_issues = (
@@ -224,8 +221,8 @@ def with_counts() -> Select[Any]:
     return select(Connection, open_issues, last_event_at)
 
 
-def members(row: ConnectionRow, *, address: str) -> dict[str, Any]:
-    """The members of a :class:`ConnectionView`; ``address`` is how the outside reaches this service."""
+def members(row: Row[Any], *, address: str) -> dict[str, Any]:
+    """A :class:`ConnectionView` of a row of :func:`with_counts`; ``address`` is how the outside reaches us."""
     connection, open_issues, last_event_at = row
     same = ("id", "name", "server", "base_url", "company", "username", "state", "state_reason", "capabilities")
     own = ("form_encoding", "notice_url", "created_at", "checked_at")

@@ -79,7 +79,7 @@ async def list_connections(
         rows = (await session.execute(page.newest_first(query, Connection.id))).all()
     shown, cursor = page.cut(rows, key=lambda row: [row[0].id])
     return Listing(
-        items=[ConnectionView(**members(row._tuple(), address=address)) for row in shown],  # noqa: SLF001 - SQLAlchemy's public name
+        items=[ConnectionView(**members(row, address=address)) for row in shown],
         next_cursor=cursor,
     )
 
@@ -222,7 +222,7 @@ async def _members(house: House, connection_id: str, address: str) -> dict[str, 
         row = (await session.execute(with_counts().where(Connection.id == connection_id))).one_or_none()
     if row is None:
         raise Problem(404, "connection-not-found", "The connection was deleted meanwhile.")
-    return members(row._tuple(), address=address)  # noqa: SLF001 - SQLAlchemy's public name
+    return members(row, address=address)
 
 
 router.include_router(_one)
