@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.intake.wire import EventIn
+from app.routers.problems import PROBLEM_SCHEMA, problem_examples, problem_responses
 from app.routers.webhook_description import NOTICES, WEBHOOK_PATHS
-from app.routers.problems import PROBLEM_SCHEMA, problem_responses
 
 DESCRIPTION = """\
 Quotebridge keeps Kaseya BMS opportunities and service quotations in step with the quotes of a quoting frontend.
@@ -72,7 +72,14 @@ def add_description(app: FastAPI) -> None:
 
 def to_yaml(app: FastAPI) -> str:
     """The description as openapi.yaml holds it."""
-    return yaml.safe_dump(app.openapi(), sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(app.openapi(), Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Writes what occurs twice twice: aliases are hard to read and not every reader of OpenAPI knows them."""
+
+    def ignore_aliases(self, _: object) -> bool:
+        return True
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -88,6 +95,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schema["webhooks"] = deepcopy(NOTICES)
     schemas = schema["components"]["schemas"]
     schemas[PROBLEM_SCHEMA] = PROBLEM
+    schema["components"]["examples"] = problem_examples()
     schemas.update(_event_schemas())
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
@@ -111,8 +119,9 @@ def _add_problems(operation: dict[str, Any]) -> None:
         return
     names = SECURED if "security" in operation else EVERYWHERE
     for status, common in problem_responses(*names).items():
-        declared = responses.setdefault(str(status), common)
-        examples = declared["content"]["application/problem+json"]["examples"]
-        for name, example in common["content"]["application/problem+json"]["examples"].items():
-            examples.setdefault(name, example)
+        examples = responses.setdefault(str(status), common)["content"]["application/problem+json"]["examples"]
+        missing = common["content"]["application/problem+json"]["examples"].keys() - examples.keys()
+        if missing:
+            known = [*examples, *sorted(missing)]
+            responses[str(status)] = problem_responses(*((name, int(status)) for name in known))[int(status)]
     operation["responses"] = dict(sorted(responses.items()))

@@ -26,10 +26,10 @@ _KINDS = (
         "signature-invalid",
         401,
         "The signature does not match",
-        "The delivery had no signature, a wrong one, one more than 300 seconds old or ahead, or a webhook header twice. "
-        "Nothing was stored.",
-        "Sign the raw body with a live signing secret of this connection, check the sender's clock, and sign each retry "
-        "anew. For Quoter's own webhook, the Hash Key there must be the connection's quoter_hash_key.",
+        "The delivery had no signature, a wrong one, one more than 300 seconds old or ahead, or a webhook header "
+        "twice. Nothing was stored.",
+        "Sign the raw body with a live signing secret of this connection, check the sender's clock, and sign each "
+        "retry anew. For Quoter's own webhook, the Hash Key there must be the connection's quoter_hash_key.",
     ),
     ProblemKind(
         "unreadable-body",
@@ -170,15 +170,15 @@ _KINDS = (
         422,
         "The body is not a valid quote event",
         "The delivery is signed correctly, but its body is not a quote event. It is kept and listed as rejected.",
-        "Each entry of `errors` points at the place in the body and says what is wrong there. Mend it and send the event "
-        "again under a new webhook-id.",
+        "Each entry of `errors` points at the place in the body and says what is wrong there. Mend it and send the "
+        "event again under a new webhook-id.",
     ),
     ProblemKind(
         "quote-expired",
         422,
         "The quote has expired",
-        "The quote is pending and its expires_on is past in the connection's time zone. BMS cannot backdate, so nothing "
-        "is sent; the event is kept and listed as rejected.",
+        "The quote is pending and its expires_on is past in the connection's time zone. BMS cannot backdate, so "
+        "nothing is sent; the event is kept and listed as rejected.",
         "Give the quote a later expiry date. Won and lost quotes are taken whatever their date.",
     ),
     ProblemKind(
@@ -263,7 +263,8 @@ _KINDS = (
         503,
         "The service is not ready",
         "The database is away, its schema is not the one that this version needs, or the service is shutting down.",
-        "Wait; if it lasts, `quotebridge doctor` says what is wrong and `quotebridge migrate` brings the schema up to date.",
+        "Wait; if it lasts, `quotebridge doctor` says what is wrong and `quotebridge migrate` brings the "
+        "schema up to date.",
     ),
     ProblemKind(
         "internal-error",

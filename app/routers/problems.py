@@ -63,11 +63,22 @@ def problem_responses(*names: str | tuple[str, int]) -> dict[int | str, dict[str
     return {status: _declare(status, kinds) for status, kinds in sorted(by_status.items())}
 
 
+def problem_examples() -> dict[str, Any]:
+    """An example of each kind, for the description's components."""
+    return {name: {"summary": kind.title, "value": _example(kind.status, name)} for name, kind in KINDS.items()}
+
+
 def _declare(status: int, names: list[str]) -> dict[str, Any]:
-    examples = {name: {"summary": KINDS[name].title, "value": _example(status, name)} for name in names}
     schema = {"$ref": f"#/components/schemas/{PROBLEM_SCHEMA}"}
-    description = "; ".join(f"`{name}`: {KINDS[name].title.lower()}" for name in names)
+    description = "; ".join(f"`{name}`: {KINDS[name].title}" for name in names)
+    examples = {name: _reference(status, name) for name in names}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}}}
+
+
+def _reference(status: int, name: str) -> dict[str, Any]:
+    if status == KINDS[name].status:
+        return {"$ref": f"#/components/examples/{name}"}
+    return {"summary": KINDS[name].title, "value": _example(status, name)}
 
 
 def _example(status: int, name: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Turns whatever a request ends in into a problem: the framework's own errors, a database that is away, the unexpected."""
+"""Turns whatever a request ends in into a problem: the framework's own errors, a database that is away."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
