@@ -1,1 +1,1 @@
-"""Brings BMS to the newest known state of each quote: plan, apply, settle."""
+"""The engine: plans what BMS must become, makes it so step by step, and survives every lost answer."""

@@ -1,0 +1,68 @@
+"""The SQL of links: which BMS records a quote became, written in the transaction that closes their intent."""
+
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.tables import Item, Link, LinkLine
+
+
+async def load(session: AsyncSession, connection_id: str, quote_id: str) -> tuple[Link, list[LinkLine]]:
+    """The quote's link and line map; a quote that became nothing yet has an empty link."""
+    link = await session.get(Link, (connection_id, quote_id))
+    lines = await session.scalars(
+        select(LinkLine).where(LinkLine.connection_id == connection_id, LinkLine.quote_id == quote_id)
+    )
+    return link or Link(connection_id=connection_id, quote_id=quote_id, pdf_tries=0), list(lines)
+
+
+async def save(session: AsyncSession, connection_id: str, quote_id: str, **values: Any) -> None:  # noqa: ANN401 - columns
+    """Write some of the link's columns."""
+    await session.execute(
+        insert(Link)
+        .values(connection_id=connection_id, quote_id=quote_id, **values)
+        .on_conflict_do_update(index_elements=[Link.connection_id, Link.quote_id], set_=values)
+    )
+
+
+async def save_line(session: AsyncSession, connection_id: str, quote_id: str, line_id: str, **values: Any) -> None:  # noqa: ANN401 - columns
+    """Write a line into the line map."""
+    key = [LinkLine.connection_id, LinkLine.quote_id, LinkLine.line_id]
+    await session.execute(
+        insert(LinkLine)
+        .values(connection_id=connection_id, quote_id=quote_id, line_id=line_id, **values)
+        .on_conflict_do_update(index_elements=key, set_=values)
+    )
+
+
+async def forget_line(session: AsyncSession, connection_id: str, quote_id: str, line_id: str) -> None:
+    """Take a line out of the line map."""
+    await session.execute(
+        delete(LinkLine).where(
+            LinkLine.connection_id == connection_id, LinkLine.quote_id == quote_id, LinkLine.line_id == line_id
+        )
+    )
+
+
+async def items(session: AsyncSession, connection_id: str, kind: str, keys: set[str]) -> dict[str, Item]:
+    """What is known of these folded codes or names, by key."""
+    found = await session.scalars(
+        select(Item).where(Item.connection_id == connection_id, Item.kind == kind, Item.key.in_(keys))
+    )
+    return {item.key: item for item in found}
+
+
+async def save_item(session: AsyncSession, connection_id: str, kind: str, key: str, **values: Any) -> None:  # noqa: ANN401 - columns
+    """Remember which BMS item a folded code or name is."""
+    await session.execute(
+        insert(Item)
+        .values(connection_id=connection_id, kind=kind, key=key, **values)
+        .on_conflict_do_update(index_elements=[Item.connection_id, Item.kind, Item.key], set_=values)
+    )
+
+
+async def forget_item(session: AsyncSession, connection_id: str, kind: str, key: str) -> None:
+    """Forget an item that BMS does not take any more."""
+    await session.execute(delete(Item).where(Item.connection_id == connection_id, Item.kind == kind, Item.key == key))

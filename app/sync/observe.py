@@ -1,0 +1,304 @@
+"""Observe: read from BMS what the plan needs to know, and no more; nothing is written here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.connections.model import ItemKind
+from app.kaseya import Account, Capability, KaseyaNotFoundError, Opportunity
+from app.sync.errand import Errand
+from app.sync.known import Known, KnownItem, SentLine
+from app.sync.looks import main_location
+from app.sync.mapping import Desired, DesiredLine, QuoteWarning, fold
+from app.sync.match_items import match_item
+from app.sync.plan import sent_fields
+from app.sync.problems import NeedsPersonError, Problem
+from app.sync.references import References
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FoundAccount:
+    """The account a quote belongs to; ids are None where it is to be created."""
+
+    id: int | None
+    location_id: int | None
+    warnings: tuple[QuoteWarning, ...] = ()
+
+
+async def observe(errand: Errand, desired: Desired, references: References) -> Known:
+    """Match account, contact, opportunity, quotation and items; raises NeedsPersonError where a person must choose."""
+    account = await _account(errand, desired)
+    opportunity = await _opportunity(errand, desired, account)
+    contact_id = await _contact(errand, desired, account)
+    quotation_id, waits_for_header = await _quotation(errand, desired, account)
+    known = Known(
+        account_id=account.id,
+        location_id=account.location_id,
+        contact_id=contact_id,
+        owner_id=references.owner_id,
+        probability=references.probability,
+        opportunity_id=errand.link.opportunity_id or (opportunity.id if opportunity else None),
+        opportunity=opportunity,
+        opportunity_sent=errand.link.opportunity_sent,
+        quotation_id=quotation_id,
+        quotation_sent=errand.link.quotation_sent,
+        items=await _items(errand, desired),
+        lines=_sent_lines(errand),
+        attachment_id=errand.link.attachment_id,
+        attachment_digest=errand.link.attachment_digest,
+        noted_url=errand.link.noted_url,
+        pdf_given_up=errand.link.pdf_given_up,
+        capabilities=errand.client.capabilities,
+        waits_for_header=waits_for_header,
+        warnings=(*account.warnings, *references.warnings),
+    )
+    if known.opportunity is None and known.opportunity_id and sent_fields(desired, known) != known.opportunity_sent:
+        return await _with_live_opportunity(errand, known)
+    return known
+
+
+async def _with_live_opportunity(errand: Errand, known: Known) -> Known:
+    from dataclasses import replace  # noqa: PLC0415
+
+    assert known.opportunity_id is not None
+    return replace(known, opportunity=await _read_opportunity(errand, known.opportunity_id))
+
+
+async def _read_opportunity(errand: Errand, opportunity_id: int) -> Opportunity:
+    try:
+        return await errand.client.opportunities.get(opportunity_id)
+    except KaseyaNotFoundError:
+        problem = Problem(
+            code="opportunity-gone",
+            title="The opportunity is not in BMS any more",
+            detail=f"BMS does not have the opportunity {opportunity_id} of this quote any more.",
+            remedy="Press Retry to have a new opportunity created, or Dismiss to leave the quote alone.",
+        )
+        raise NeedsPersonError(problem) from None
+
+
+async def _account(errand: Errand, desired: Desired) -> _FoundAccount:
+    named, link = desired.account.kaseya_account_id, errand.link
+    if named is not None and named != link.account_id:
+        return await _named_account(errand, named)
+    if link.account_id is not None:
+        return _FoundAccount(id=link.account_id, location_id=link.location_id)
+    found = await _accounts_called(errand, desired.account.name or "")
+    active = [account for account in found if account.is_active]
+    if active:
+        return await _matched_account(errand, active)
+    if found:
+        raise NeedsPersonError(_account_inactive(found))
+    if not errand.settings.account.create_missing:
+        raise NeedsPersonError(_account_missing(desired.account.name or ""))
+    return _FoundAccount(id=None, location_id=None)
+
+
+async def _named_account(errand: Errand, account_id: int) -> _FoundAccount:
+    try:
+        account = await errand.client.accounts.get(account_id)
+    except KaseyaNotFoundError:
+        raise NeedsPersonError(_account_not_usable(account_id, "is not in BMS (any more)")) from None
+    if not account.is_active:
+        raise NeedsPersonError(_account_not_usable(account_id, "is inactive"))
+    return _FoundAccount(id=account.id, location_id=await _location(errand, account))
+
+
+async def _accounts_called(errand: Errand, name: str) -> list[Account]:
+    """BMS filters by "contains", so equality is checked here; names differ in case and spaces only."""
+    found = await errand.client.accounts.search(" ".join(name.split()))
+    return sorted((each for each in found if fold(each.account_name) == fold(name)), key=lambda each: each.id)
+
+
+async def _matched_account(errand: Errand, active: Sequence[Account]) -> _FoundAccount:
+    account, warnings = active[0], ()
+    if len(active) > 1:
+        ids = ", ".join(str(each.id) for each in active)
+        detail = (
+            f"BMS has {len(active)} active accounts named {account.account_name!r} ({ids}): the lowest id was taken."
+        )
+        return _FoundAccount(
+            id=account.id,
+            location_id=await _location(errand, account),
+            warnings=(QuoteWarning("account_ambiguous", detail),),
+        )
+    return _FoundAccount(id=account.id, location_id=await _location(errand, account), warnings=warnings)
+
+
+async def _location(errand: Errand, account: Account) -> int:
+    location_id = main_location(account)
+    if location_id is not None:
+        return location_id
+    locations = await errand.client.locations.of(account.id)
+    best = min(locations, key=lambda each: (not each.is_main, each.id), default=None)
+    if best is None:
+        raise NeedsPersonError(_account_not_usable(account.id, "has no location, which BMS wants for opportunities"))
+    return best.id
+
+
+async def _contact(errand: Errand, desired: Desired, account: _FoundAccount) -> int | None:
+    contact, link = desired.contact, errand.link
+    if contact is None:
+        return None
+    if contact.kaseya_contact_id is not None and contact.kaseya_contact_id != link.contact_id:
+        return await _named_contact(errand, contact.kaseya_contact_id, account)
+    if link.contact_id is not None:
+        return link.contact_id
+    if account.id is None or not (contact.email or contact.first_name or contact.last_name):
+        return None
+    by_email = bool(contact.email)
+    found = await errand.client.contacts.search(
+        account_ids=[account.id],
+        email=contact.email,
+        first_name=None if by_email else contact.first_name,
+        last_name=None if by_email else contact.last_name,
+    )
+    matching = [
+        each
+        for each in found
+        if each.account_id == account.id
+        and (
+            fold(each.email_address) == fold(contact.email)
+            if by_email
+            else (fold(each.first_name), fold(each.last_name)) == (fold(contact.first_name), fold(contact.last_name))
+        )
+    ]
+    best = min(matching, key=lambda each: (not each.is_active, each.id), default=None)
+    return best.id if best else None
+
+
+async def _named_contact(errand: Errand, contact_id: int, account: _FoundAccount) -> int:
+    try:
+        contact = await errand.client.contacts.get(contact_id)
+    except KaseyaNotFoundError:
+        contact = None
+    if contact is None or contact.account_id != account.id:
+        problem = Problem(
+            code="contact-not-usable",
+            title="The contact that the quote names cannot be used",
+            detail=f"The contact {contact_id} is not in BMS, or belongs to another account than the quote's.",
+            remedy="Pick a contact of the quote's account (or none) in the quote, then press Retry.",
+        )
+        raise NeedsPersonError(problem)
+    return contact.id
+
+
+async def _opportunity(errand: Errand, desired: Desired, account: _FoundAccount) -> Opportunity | None:
+    """The opportunity that the quote names, read and checked at its first link."""
+    named = desired.opportunity.named_id
+    if named is None or named == errand.link.opportunity_id or errand.link.opportunity_id is not None:
+        return None
+    try:
+        opportunity = await errand.client.opportunities.get(named)
+    except KaseyaNotFoundError:
+        raise NeedsPersonError(_not_selectable(named, "is not in BMS (any more)")) from None
+    if opportunity.account_id != account.id:
+        problem = Problem(
+            code="opportunity-account-mismatch",
+            title="The opportunity belongs to another account",
+            detail=f"The opportunity {named} belongs to account {opportunity.account_id}, the quote to "
+            f"{account.id or 'a new account'}.",
+            remedy="Pick the opportunity's account, or another opportunity, in the quote, then press Retry.",
+        )
+        raise NeedsPersonError(problem)
+    statuses = {each.id: each for each in await errand.client.opportunities.statuses()}
+    status = statuses.get(opportunity.status_id)
+    if status is None or not status.is_selectable:
+        raise NeedsPersonError(_not_selectable(named, "has a status that is not Open and Active"))
+    return opportunity
+
+
+async def _quotation(errand: Errand, desired: Desired, account: _FoundAccount) -> tuple[int | None, bool]:
+    """The linked quotation, or in adopt mode the only one of the opportunity; whether one is still waited for."""
+    if desired.quotation is None or errand.link.quotation_id is not None:
+        return errand.link.quotation_id, False
+    if Capability.QUOTATION_CREATE in errand.client.capabilities:
+        return None, False
+    opportunity_id = errand.link.opportunity_id or desired.opportunity.named_id
+    if opportunity_id is None or account.id is None:
+        return None, True
+    summaries = await errand.client.quotations.summaries(account.id)
+    headers = [await errand.client.quotations.get(each.id) for each in summaries]
+    own = [each for each in headers if each.opportunity_id == opportunity_id]
+    if len(own) > 1:
+        raise NeedsPersonError(_quotation_ambiguous(opportunity_id, [each.id for each in own]))
+    return (own[0].id, False) if own else (None, True)
+
+
+async def _items(errand: Errand, desired: Desired) -> dict[str, KnownItem]:
+    """The items of the lines that need one: new lines, and services whose price or cost the quote does not say."""
+    if desired.quotation is None:
+        return {}
+    found = {}
+    for line in desired.quotation.lines:
+        if _needs_item(errand, line) and (item := await match_item(errand, line)):
+            found[line.line.line_id] = item
+    return found
+
+
+def _needs_item(errand: Errand, line: DesiredLine) -> bool:
+    if line.kind is ItemKind.OTHER:
+        return False
+    unpriced = line.kind is ItemKind.SERVICE and (line.unit_price is None or line.unit_cost is None)
+    return unpriced or line.line.line_id not in errand.lines
+
+
+def _sent_lines(errand: Errand) -> dict[str, SentLine]:
+    return {
+        line_id: SentLine(
+            kaseya_line_id=line.kaseya_line_id,
+            item_kind=line.item_kind,
+            item_id=line.item_id,
+            sent=line.sent,
+            removed=bool(line.removed),
+        )
+        for line_id, line in errand.lines.items()
+    }
+
+
+def _account_not_usable(account_id: int, why: str) -> Problem:
+    return Problem(
+        code="account-not-usable",
+        title="The account that the quote names cannot be used",
+        detail=f"The account {account_id} {why}.",
+        remedy="Activate the account in BMS or pick another one in the quote, then press Retry.",
+    )
+
+
+def _account_inactive(found: Sequence[Account]) -> Problem:
+    return Problem(
+        code="account-inactive",
+        title="The account is inactive in BMS",
+        detail=f"BMS has {found[0].account_name!r} only as an inactive account ({found[0].id}).",
+        remedy="Activate it in BMS, then press Retry; or pick another account in the quote.",
+        candidates=[{"kaseya_id": str(each.id), "name": each.account_name} for each in found],
+    )
+
+
+def _account_missing(name: str) -> Problem:
+    return Problem(
+        code="account-not-found",
+        title="The account is not in BMS",
+        detail=f"BMS has no account named {name!r}, and the settings say that missing accounts are not created.",
+        remedy="Create the account in BMS, or switch on create_missing in the settings, then press Retry.",
+        setting="/account/create_missing",
+    )
+
+
+def _not_selectable(opportunity_id: int, why: str) -> Problem:
+    return Problem(
+        code="opportunity-not-selectable",
+        title="The opportunity that the quote names cannot be used",
+        detail=f"The opportunity {opportunity_id} {why}.",
+        remedy="Reopen it in BMS or pick another opportunity (or none) in the quote, then press Retry.",
+    )
+
+
+def _quotation_ambiguous(opportunity_id: int, ids: Sequence[int]) -> Problem:
+    return Problem(
+        code="quotation-ambiguous",
+        title="The opportunity has several quotations",
+        detail=f"Opportunity {opportunity_id} has the quotations {', '.join(map(str, ids))}: which one is the quote's?",
+        remedy="Remove the others in BMS, or press Retry with the id of the right one.",
+        candidates=[{"kaseya_id": str(each)} for each in ids],
+        context={"kind": "quotation"},
+    )
