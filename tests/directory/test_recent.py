@@ -1,0 +1,93 @@
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from app.directory.recent import ENOUGH, KEPT_FOR, Found, RecentAnswers
+
+NAMES = ("anna", "anton", "berta", "hanna")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Book:
+    """A list that is asked as BMS is, and keeps what it was asked for."""
+
+    def __init__(self, names: Sequence[str] = NAMES, *, most: int = 1000) -> None:
+        self.names, self.most, self.asked = names, most, list[str]()
+
+    async def ask(self, word: str) -> Found[str]:
+        self.asked.append(word)
+        await asyncio.sleep(0)
+        rows = [name for name in self.names if word in name]
+        return Found(tuple(rows[: self.most]), complete=len(rows) <= self.most)
+
+
+def matches(row: str, words: Sequence[str]) -> bool:
+    return all(word in row for word in words)
+
+
+async def find(recent: RecentAnswers, book: Book, text: str, subject: str = "one") -> Found[str]:
+    return await recent.find((subject, "names"), text, ask=book.ask, matches=matches)
+
+
+async def test_a_longer_text_narrows_the_answer_to_a_shorter_one() -> None:
+    recent, book = RecentAnswers(Clock()), Book()
+    assert (await find(recent, book, "an")).rows == ("anna", "anton", "hanna")
+    assert (await find(recent, book, "ANN")).rows == ("anna", "hanna")
+    assert (await find(recent, book, "hann")).rows == ("hanna",)
+    assert book.asked == ["an"]
+
+
+async def test_a_text_that_holds_no_kept_one_is_asked_for() -> None:
+    recent, book = RecentAnswers(Clock()), Book()
+    await find(recent, book, "an")
+    assert (await find(recent, book, "be")).rows == ("berta",)
+    assert (await find(recent, book, "a")).rows == NAMES
+    assert book.asked == ["an", "be", "a"]
+
+
+async def test_only_the_longest_of_several_words_is_asked_for() -> None:
+    recent, book = RecentAnswers(Clock()), Book()
+    assert (await find(recent, book, "h anna")).rows == ("hanna",)
+    assert book.asked == ["anna"]
+
+
+async def test_an_incomplete_answer_serves_while_it_holds_enough() -> None:
+    names = [f"anna {number}" for number in range(ENOUGH)] + ["annabel"]
+    recent, book = RecentAnswers(Clock()), Book(names, most=ENOUGH)
+    assert (await find(recent, book, "an")).complete is False
+    assert len((await find(recent, book, "anna")).rows) == ENOUGH
+    assert book.asked == ["an"]
+    assert await find(recent, book, "annab") == Found(("annabel",))
+    assert book.asked == ["an", "annab"]
+
+
+async def test_answers_are_kept_for_a_moment_only() -> None:
+    clock = Clock()
+    recent, book = RecentAnswers(clock), Book()
+    await find(recent, book, "an")
+    clock.now += KEPT_FOR - timedelta(seconds=1)
+    await find(recent, book, "an")
+    assert len(book.asked) == 1
+    clock.now += timedelta(seconds=1)
+    await find(recent, book, "an")
+    assert len(book.asked) == 2
+
+
+async def test_one_connections_answers_are_never_anothers() -> None:
+    recent, book, other = RecentAnswers(Clock()), Book(), Book(("anders",))
+    await find(recent, book, "an")
+    assert (await find(recent, other, "an", subject="other")).rows == ("anders",)
+
+
+async def test_keystrokes_that_come_together_wait_for_the_first_ones_answer() -> None:
+    recent, book = RecentAnswers(Clock()), Book()
+    found = await asyncio.gather(*(find(recent, book, text) for text in ("an", "ann", "anna")))
+    assert [len(each.rows) for each in found] == [3, 2, 2]
+    assert book.asked == ["an"]
