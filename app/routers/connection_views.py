@@ -1,9 +1,10 @@
 """Connections as the API shows and takes them; credentials go in and never come out."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Select, func, select
 
 from app.db.tables import Connection, Event, Issue
 from app.routers.fields import Name, Plain, Time
@@ -221,7 +222,7 @@ def with_counts() -> Select[Any]:
     return select(Connection, open_issues, last_event_at)
 
 
-def members(row: Row[Any], *, address: str) -> dict[str, Any]:
+def members(row: Sequence[Any], *, address: str) -> dict[str, Any]:
     """A :class:`ConnectionView` of a row of :func:`with_counts`; ``address`` is how the outside reaches us."""
     connection, open_issues, last_event_at = row
     same = ("id", "name", "server", "base_url", "company", "username", "state", "state_reason", "capabilities")

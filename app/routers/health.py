@@ -116,6 +116,6 @@ class Census:
 async def _count(
     session: AsyncSession, gauge: Gauge, column: InstrumentedAttribute[str], labels: tuple[str, ...]
 ) -> None:
-    counts: dict[str, int] = dict((await session.execute(select(column, func.count()).group_by(column))).tuples().all())
+    counts: dict[str, int] = dict((await session.execute(select(column, func.count()).group_by(column))).all())
     for label in labels:
         gauge.labels(label).set(counts.get(label, 0))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
 
+from app.connections.secrets import SecretUnreadableError
 from app.connections.service import ConnectionGoneError
 from app.kaseya import (
     KaseyaCredentialsError,
@@ -46,6 +47,8 @@ def reading() -> Iterator[None]:
         raise problem_of(error) from None
     except ConnectionGoneError:
         raise connection_gone() from None
+    except SecretUnreadableError as error:
+        raise Problem(409, "kaseya-credentials-rejected", f"Enter all credentials anew: {error}.") from None
 
 
 @contextmanager
@@ -57,6 +60,8 @@ def signing_in() -> Iterator[None]:
         raise problem_of(error, credentials=422) from None
     except KaseyaError as error:
         raise Problem(422, "kaseya-unreachable", error.message) from None
+    except SecretUnreadableError as error:
+        raise Problem(422, "kaseya-credentials-rejected", f"Enter all credentials anew: {error}.") from None
     except ConnectionGoneError:
         raise connection_gone() from None
 

@@ -7,8 +7,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.directory.choices import CHOICES, Choice
+from app.routers.asking import asking
 from app.routers.deps import HouseDep
-from app.routers.kaseya_problems import READ_PROBLEMS, reading
+from app.routers.kaseya_problems import READ_PROBLEMS
 from app.routers.problems import problem_responses
 from app.routers.security import ConnectionDep
 
@@ -55,8 +56,7 @@ async def get_lookup(connection: ConnectionDep, house: HouseDep, kind: LookupKin
 
     Statuses have `base_status` and `probability`, employees `email`, account types `is_client` and `is_vendor`.
     """
-    with reading():
-        client = house.clients.client(connection, urgent=True)
+    async with asking(house, connection) as client:
         found = await CHOICES[kind.value](house.directory, connection, client)
     return LookupView(items=[_view(row) for row in found.rows], note=found.note)
 

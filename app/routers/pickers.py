@@ -11,9 +11,10 @@ from app.directory import pickers
 from app.directory.pickers import Item
 from app.directory.recent import Found
 from app.kaseya import Account, Contact, Opportunity, Product, Service
+from app.routers.asking import asking
 from app.routers.deps import HouseDep
 from app.routers.fields import Search
-from app.routers.kaseya_problems import READ_PROBLEMS, reading
+from app.routers.kaseya_problems import READ_PROBLEMS
 from app.routers.problems import problem_responses
 from app.routers.security import ConnectionDep
 
@@ -152,8 +153,7 @@ async def find_contacts(connection: ConnectionDep, house: HouseDep, search: Sear
     """
     if not pickers.says_enough(search):
         return PickedContacts(items=[], hint=TYPE_MORE)
-    with reading():
-        client = house.clients.client(connection, urgent=True)
+    async with asking(house, connection) as client:
         found = await pickers.find_contacts(house.directory, connection, client, search)
     return PickedContacts(items=[_contact(row) for row in found.rows], hint=_hint(found))
 
@@ -163,8 +163,7 @@ async def find_accounts(connection: ConnectionDep, house: HouseDep, search: Sear
     """Find accounts by name or code, inactive ones too. Made to be called at each keystroke, as for contacts."""
     if not pickers.says_enough(search):
         return PickedAccounts(items=[], hint=TYPE_MORE)
-    with reading():
-        client = house.clients.client(connection, urgent=True)
+    async with asking(house, connection) as client:
         found = await pickers.find_accounts(house.directory, connection, client, search)
     return PickedAccounts(items=[_account(row) for row in found.rows], hint=_hint(found))
 
@@ -185,8 +184,7 @@ async def find_opportunities(
 
     Narrow them by account, by contact, or by text in name, account or contact.
     """
-    with reading():
-        client = house.clients.client(connection, urgent=True)
+    async with asking(house, connection) as client:
         found = await pickers.find_opportunities(
             house.directory, connection, client, search=search, account_id=account_id, contact_id=contact_id
         )
@@ -201,8 +199,7 @@ async def find_items(connection: ConnectionDep, house: HouseDep, search: SearchT
     """
     if not pickers.says_enough(search):
         return PickedItems(items=[], hint=TYPE_MORE)
-    with reading():
-        client = house.clients.client(connection, urgent=True)
+    async with asking(house, connection) as client:
         found = await pickers.find_items(house.directory, connection, client, search)
     return PickedItems(items=[_item(row) for row in found.rows], hint=_hint(found))
 

@@ -16,8 +16,9 @@ from app.connections.model import ConnectionSettings, KaseyaId
 from app.connections.saving import save_settings
 from app.directory.attachment_module import find_module
 from app.directory.tenant_lists import read_known, read_seen
+from app.routers.asking import asking
 from app.routers.deps import HouseDep
-from app.routers.kaseya_problems import READ_PROBLEMS, connection_gone, reading
+from app.routers.kaseya_problems import READ_PROBLEMS, connection_gone
 from app.routers.problems import Problem, problem_responses
 from app.routers.security import ConnectionDep
 from app.routers.settings_example import SETTINGS_EXAMPLE
@@ -114,8 +115,7 @@ async def save_connection_settings(
     """
     if (fault := missing_warehouse(settings)) is not None:
         raise _refused("default-warehouse-required", [fault])
-    with reading():
-        client = house.clients.client(connection, urgent=True)
+    async with asking(house, connection) as client:
         known = await read_known(house.directory, connection, client)
     if faults := unknown_references(settings, known):
         raise _refused("unknown-reference", faults)
@@ -129,8 +129,7 @@ async def save_connection_settings(
 @router.get("/settings/proposed", summary="Propose settings", responses=problem_responses(*READ_PROBLEMS))
 async def propose_settings(connection: ConnectionDep, house: HouseDep) -> ProposedSettings:
     """Propose settings from what BMS has: its statuses, its only warehouse, the choices that its records use."""
-    with reading():
-        client = house.clients.client(connection, urgent=True)
+    async with asking(house, connection) as client:
         proposed = propose(await read_seen(house.directory, connection, client))
     return ProposedSettings(settings=proposed.settings, missing=proposed.missing)
 
@@ -148,8 +147,8 @@ async def probe_attachment_module(
     Attach a file to an opportunity in BMS first; the probe asks for the files of that opportunity under one module
     after the other, up to a hundred, and stops where one shows.
     """
-    with reading():
-        found = await find_module(house.clients.client(connection, urgent=True), where.opportunity_id)
+    async with asking(house, connection) as client:
+        found = await find_module(client, where.opportunity_id)
     return ProbeView(module_id=None if found.module_id is None else str(found.module_id), asked=found.asked)
 
 
