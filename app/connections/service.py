@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.connections import signing
 from app.connections.clients import Clients
 from app.connections.doors import QUOTER_HASH_KEY_FIELD
+from app.connections.refusal import ACTIVE, CREDENTIALS_REJECTED, PAUSED
 from app.connections.sealed import NOTICE_SECRET, open_credentials, seal_credentials, seal_optional
 from app.connections.secrets import Vault
 from app.connections.tenant import Tenant, examine
@@ -23,7 +24,7 @@ from app.kaseya import Credentials, Hosts
 
 FormEncoding = Literal["multipart", "urlencoded"]
 
-ACTIVE, PAUSED, CREDENTIALS_REJECTED = "active", "paused", "credentials_rejected"
+CREDENTIAL_FIELDS = ("company", "username", "password", "mfa_secret")
 PAUSED_BY_PERSON = "Paused by a person; events are kept and wait."
 
 
@@ -160,12 +161,12 @@ class Connections:
 
     def _changed_credentials(self, connection: Connection, fields: dict[str, Any]) -> Credentials | None:
         """The credentials after the change; None where nothing changes that a sign-in depends on."""
-        signs_in_by = {
-            name: fields[name] for name in ("company", "username", "password", "mfa_secret") if name in fields
-        }
-        if not signs_in_by and not {"base_url", "form_encoding"} & fields.keys():
+        changed = {name: fields[name] for name in CREDENTIAL_FIELDS if name in fields}
+        if not changed and not {"base_url", "form_encoding"} & fields.keys():
             return None
-        return replace(open_credentials(self._vault, connection), **signs_in_by)
+        if len(changed) == len(CREDENTIAL_FIELDS):  # nothing stored is needed, so it need not even decrypt
+            return Credentials(**changed)
+        return replace(open_credentials(self._vault, connection), **changed)
 
     def _apply(self, row: Connection, fields: dict[str, Any]) -> str | None:
         """Put what is no credential into the row; returns a secret for notices where this made one."""
@@ -188,6 +189,7 @@ def _take(row: Connection, tenant: Tenant, now: datetime) -> None:
     row.time_zone = tenant.time_zone
     row.max_attachment_bytes = tenant.max_attachment_bytes
     row.checked_at = now
+    row.refused_sign_ins = 0
 
 
 async def _locked(session: AsyncSession, connection_id: str) -> Connection:

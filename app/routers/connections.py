@@ -20,7 +20,7 @@ from app.routers.connection_views import (
     with_counts,
 )
 from app.routers.deps import HouseDep
-from app.routers.kaseya_problems import SIGN_IN_PROBLEMS, problem_of, reading, signing_in
+from app.routers.kaseya_problems import SIGN_IN_PROBLEMS, problem_of, readable, reading, signing_in
 from app.routers.paging import Listing, PageDep
 from app.routers.problems import Problem, problem_responses
 from app.routers.security import CallerDep, ConnectionDep, OperatorDep
@@ -129,7 +129,7 @@ async def delete_connection(
 @_one.post(
     "/test",
     summary="Test a connection",
-    responses=problem_responses("connection-not-found", "kaseya-throttled"),
+    responses=problem_responses("connection-not-found", ("kaseya-credentials-rejected", 409), "kaseya-throttled"),
 )
 async def check_connection(connection: ConnectionDep, house: HouseDep, connections: ConnectionsDep) -> TestView:
     """Sign in to BMS anew and read its capabilities again; what does not work is told in `problems`.
@@ -137,7 +137,8 @@ async def check_connection(connection: ConnectionDep, house: HouseDep, connectio
     A connection that was paused for refused credentials resumes when they work again.
     """
     try:
-        tenant = await connections.test(connection)
+        with readable():
+            tenant = await connections.test(connection)
     except KaseyaThrottledError as error:
         raise problem_of(error) from None
     except KaseyaError as error:

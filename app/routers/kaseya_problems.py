@@ -42,9 +42,17 @@ SIGN_IN_PROBLEMS: tuple[str | tuple[str, int], ...] = (
 def reading() -> Iterator[None]:
     """Turn what a read from a stored connection's BMS raises into a problem."""
     try:
-        yield
+        with readable():
+            yield
     except KaseyaError as error:
         raise problem_of(error) from None
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn what our own rows may lack for it into a problem: the connection itself, or the key of its secrets."""
+    try:
+        yield
     except ConnectionGoneError:
         raise connection_gone() from None
     except SecretUnreadableError as error:

@@ -1,9 +1,18 @@
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from tests.fixtures.management import Management, managed
 from tests.fixtures.sandbox import Sandbox
+
+
+async def execute(database_url: str, statement: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 @pytest.fixture
@@ -140,8 +149,9 @@ async def test_a_price_of_nothing_is_told_as_unset(management: Management, path:
 
 
 async def test_lookups_are_read_once_and_shared(management: Management, path: str, bms: Sandbox) -> None:
-    for _ in range(3):
-        statuses = (await management.get(f"{path}/lookups/opportunity-statuses"))["items"]
+    url = f"{path}/lookups/opportunity-statuses"
+    statuses, again = [(await management.get(url))["items"] for _ in range(2)]
+    assert again == statuses
     assert {"id": "102", "name": "Quoted", "is_active": True, "base_status": "Open", "probability": "50"} in statuses
     assert bms.call_counts() == {"GET /v2/crm/opportunities/statuses/Lookup": 1}
 
@@ -193,3 +203,17 @@ async def test_bms_errors_are_problems_that_say_when_to_come_back(
 async def test_a_paused_connection_can_still_be_read(management: Management, path: str) -> None:
     await management.api.post(f"{path}/pause")
     assert (await management.get(f"{path}/accounts", search="gadgets"))["items"]
+
+
+async def test_typing_with_refused_credentials_signs_in_twice_at_most(
+    management: Management, path: str, bms: Sandbox, clean_database: str
+) -> None:
+    await execute(clean_database, "UPDATE connections SET username = 'nobody@msp.example', token = NULL")
+    bms.forget_calls()
+    for length in range(2, 10):
+        answer = await management.api.get(f"{path}/contacts", params={"search": "gail gadget"[:length]})
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/kaseya-credentials-rejected")
+    assert bms.call_counts() == {"POST /v2/security/authenticate": 2}
+    shown = await management.get(path)
+    assert shown["state"] == "credentials_rejected"
+    assert shown["state_reason"]
