@@ -108,6 +108,7 @@ async def update_connection(
     with signing_in():
         changed = await connections.change(connection, change.in_clear())
     house.doors.forget(connection.id)
+    house.directory.recent.forget(connection.id)
     body = await _members(house, connection.id, address)
     return ChangedConnectionView(**body, notice_signing_secret=changed.notice_secret)
 
@@ -124,6 +125,7 @@ async def delete_connection(
     """Delete a connection with its quotes, events and keys. What is in BMS stays as it is."""
     await connections.delete(connection.id)
     house.doors.forget(connection.id)
+    house.directory.recent.forget(connection.id)
 
 
 @_one.post(
