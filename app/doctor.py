@@ -1,7 +1,7 @@
 """Looks at everything that must be right before the service can work, and says what is not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -62,7 +62,7 @@ async def _examine_database(settings: Settings, database: Database) -> AsyncIter
         yield await _examine_host(host)
 
 
-def _examine_keys(vault: Vault, rows: list[Connection] | tuple[Connection, ...]) -> Finding:
+def _examine_keys(vault: Vault, rows: Sequence[Connection]) -> Finding:
     stale = 0
     for row in rows:
         try:

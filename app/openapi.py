@@ -23,7 +23,7 @@ TAGS = {
     "connections": "One MSP's link to a BMS company.",
     "settings": "How a connection's quotes are carried over.",
     "signing-secrets": "What the frontend signs its events with.",
-    "lookups": "What the settings can name.",
+    "look-ups": "What the settings can name.",
     "pickers": "Live search in BMS while somebody writes a quote.",
     "quotes": "What is known of each quote, and what it became in BMS.",
     "events": "What came in, and replay.",
@@ -67,7 +67,7 @@ def add_description(app: FastAPI) -> None:
             app.openapi_schema = describe(app)
         return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign] - FastAPI's own way to extend it
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
 
 
 def to_yaml(app: FastAPI) -> str:

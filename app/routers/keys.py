@@ -1,6 +1,6 @@
 """API keys: make, list and revoke; for operators only."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -39,7 +39,7 @@ class KeyRequest(BaseModel):
         return self
 
 
-KEY_EXAMPLE = {
+KEY_EXAMPLE: dict[str, Any] = {
     "id": "key_01k9x7d3m5q8r2t4v6w8y0z1ab",
     "name": "quoting frontend",
     "scope": "operator",

@@ -42,8 +42,8 @@ class Page:
         return shown, encode_cursor(key(shown[-1])) if more else None
 
     def newest_first(
-        self, query: Select[Any], *columns: Column, read: Sequence[Callable[[str], object]] = (str,)
-    ) -> Select[Any]:
+        self, query: Select[*tuple[Any, ...]], *columns: Column, read: Sequence[Callable[[str], object]] = (str,)
+    ) -> Select[*tuple[Any, ...]]:
         """The query ordered by these columns, latest first, for this page and one row more.
 
         ``read`` turns the cursor's parts, which are text, into the columns' values.

@@ -67,7 +67,8 @@ async def state(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
 
 @pytest.fixture
 def house(state: dict[str, Any]) -> House:
-    return state["house"]
+    house: House = state["house"]
+    return house
 
 
 @asynccontextmanager

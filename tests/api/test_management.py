@@ -75,9 +75,9 @@ async def test_a_connections_key_sees_nothing_of_another(
     key = await connection_key(house, link.connection_id)
     names = {"connection_id": other_link.connection_id, "kind": "warehouses", "secret_id": new_id("sec")}
     filled = path.format_map({**PLACEHOLDERS, **names})
-    body = {"json": {}} if method in ("post", "put", "patch") else {}
+    body: dict[str, str] | None = {} if method in ("post", "put", "patch") else None
     async with client_of(app, state, key=key) as client:
-        answer = await client.request(method, filled, **body)
+        answer = await client.request(method, filled, json=body)
     assert answer.status_code in (404, 422)
     if answer.status_code == 422:  # the body is told to be wrong before anything is looked up
         assert "requestBody" in API["paths"][path][method]
