@@ -90,6 +90,11 @@ class RecentAnswers:
         words = text.casefold().split()
         return Found(tuple(row for row in found.rows if matches(row, words)), complete=found.complete)
 
+    def forget(self, connection_id: str) -> None:
+        """Drop what is kept of one connection; subjects begin with its id."""
+        for key in [key for key in self._kept if isinstance(key[0], tuple) and key[0][0] == connection_id]:
+            del self._kept[key]
+
     def _usable(self, subject: Hashable, words: Sequence[str]) -> list[_Kept[object]]:
         """Kept answers to a word that is part of one of these, the longest first."""
         oldest = self._clock() - KEPT_FOR
