@@ -120,7 +120,7 @@ class Settings(BaseSettings):
             if environ.get(PREFIX + name.upper()) not in (None, "")
         }
         try:
-            return cls(**values)
+            return cls.model_validate(values)
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None
 

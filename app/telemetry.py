@@ -33,7 +33,8 @@ def configure_logging(level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks if not pretty else structlog.processors.StackInfoRenderer(),
+            # Tracebacks without local variables, which may hold secrets.
+            structlog.processors.format_exc_info,
             structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
@@ -43,4 +44,5 @@ def configure_logging(level: str) -> None:
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """A logger that names the part of the house that speaks."""
-    return structlog.get_logger(part=name)
+    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(part=name)
+    return bound

@@ -123,3 +123,10 @@ async def due_audits(session: AsyncSession, *, limit: int) -> list[Intent]:
         .execution_options(synchronize_session=False)
     )
     return list(claimed)
+
+
+async def audit_later(session: AsyncSession, intent: Intent, *, audit_at: datetime) -> None:
+    """Put a late look off, since BMS could not be asked."""
+    await session.execute(
+        update(Intent).where(*_is(intent.connection_id, intent.kind, intent.key)).values(audit_at=audit_at)
+    )

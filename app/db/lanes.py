@@ -205,5 +205,22 @@ async def mark_due(session: AsyncSession, *where: ColumnElement[bool], urgent: b
         .execution_options(synchronize_session=False)
     )
     count = len(marked.all())
-    await session.execute(text("SELECT pg_notify('quotebridge_lanes', '')"))
+    await wake(session)
     return count
+
+
+async def wake(session: AsyncSession) -> None:
+    """Wake every worker, once this transaction has committed."""
+    await session.execute(text("SELECT pg_notify('quotebridge_lanes', '')"))
+
+
+async def hand_back(session: AsyncSession, claims: Sequence[Claim]) -> None:
+    """Give lanes back unfinished and due at once, so that another worker goes on without waiting for the lease."""
+    for claim in claims:
+        await session.execute(
+            update(Quote)
+            .where(*held(claim))
+            .values(due_at=func.now(), lease_id=None, lease_until=None, state="pending")
+            .execution_options(synchronize_session=False)
+        )
+    await wake(session)

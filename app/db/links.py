@@ -6,7 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.tables import Item, Link, LinkLine
+from app.db.tables import Intent, Item, Link, LinkLine
 
 
 async def load(session: AsyncSession, connection_id: str, quote_id: str) -> tuple[Link, list[LinkLine]]:
@@ -66,3 +66,15 @@ async def save_item(session: AsyncSession, connection_id: str, kind: str, key: s
 async def forget_item(session: AsyncSession, connection_id: str, kind: str, key: str) -> None:
     """Forget an item that BMS does not take any more."""
     await session.execute(delete(Item).where(Item.connection_id == connection_id, Item.kind == kind, Item.key == key))
+
+
+async def forget_lines(session: AsyncSession, connection_id: str, quote_id: str) -> None:
+    """Forget the whole line map of a quote, and that its lines were ever sent."""
+    await session.execute(
+        delete(LinkLine).where(LinkLine.connection_id == connection_id, LinkLine.quote_id == quote_id)
+    )
+    await session.execute(
+        delete(Intent).where(
+            Intent.connection_id == connection_id, Intent.quote_id == quote_id, Intent.kind.in_(["line", "quotation"])
+        )
+    )

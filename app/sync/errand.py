@@ -1,34 +1,43 @@
-"""What one run works with: the claimed lane, its connection and client, and what is linked so far."""
+"""What one run works with: the lane, its connection and client, and what is linked so far."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.connections.model import ConnectionSettings
-from app.db.lanes import Claim
+from app.connections.clients import Observe
+from app.connections.model import ConnectionSettings, zone_of
+from app.db.lanes import Claim, LeaseLostError
 from app.db.session import Database
 from app.db.tables import Connection, Link, LinkLine
+from app.house import House
 from app.kaseya import KaseyaClient, Wire
 from app.quotes.model import Quote
-from app.sync.mapping import QuoteWarning
+from app.settings import seconds
+from app.sync.mapping import QuoteWarning, marker
+from app.sync.problems import NeedsPersonError, Problem
 
 
 @dataclass(slots=True, kw_only=True)
 class Errand:
-    """One run's own world. ``link`` and ``lines`` are kept in step with what the run commits."""
+    """One run's own world. ``link`` and ``lines`` are kept in step with what the run commits.
+
+    Without a ``lease`` it may only read: that is how previews and late looks use it.
+    """
 
     database: Database
     wire: Wire
     connection: Connection
     settings: ConnectionSettings
     client: KaseyaClient
-    claim: Claim
+    lease: Claim | None
+    quote_id: str
     quote: Quote
     mark: str
     zone: ZoneInfo
     link: Link
     lines: dict[str, LinkLine]
+    first_synced_at: datetime | None
     grace: timedelta
     audit_after: timedelta
     clock: Callable[[], datetime]
@@ -41,6 +50,53 @@ class Errand:
         return self.connection.id
 
     @property
-    def quote_id(self) -> str:
-        """The lane."""
-        return self.claim.quote_id
+    def claim(self) -> Claim:
+        """The claim under which this errand may write; raises LeaseLostError where it may only read."""
+        if self.lease is None:
+            raise LeaseLostError(self.quote_id)
+        return self.lease
+
+
+def prepare(
+    house: House,
+    connection: Connection,
+    quote: Quote,
+    *,
+    quote_id: str,
+    linked: tuple[Link, Sequence[LinkLine]],
+    first_synced_at: datetime | None,
+    claim: Claim | None = None,
+    observe: Observe | None = None,
+) -> Errand:
+    """Put together what a run needs; raises NeedsPersonError where the connection has no settings yet."""
+    if connection.settings is None:
+        raise NeedsPersonError(SETTINGS_MISSING)
+    settings = ConnectionSettings.model_validate(connection.settings)
+    link, lines = linked
+    return Errand(
+        database=house.database,
+        wire=house.wire,
+        connection=connection,
+        settings=settings,
+        client=house.clients.client(connection, lane=claim, urgent=claim is None or claim.urgent, observe=observe),
+        lease=claim,
+        quote_id=quote_id,
+        quote=quote,
+        mark=marker(connection.id, quote_id),
+        zone=zone_of(settings, tenant_zone=connection.time_zone),
+        link=link,
+        lines={line.line_id: line for line in lines},
+        first_synced_at=first_synced_at,
+        grace=seconds(house.settings.doubt_grace_seconds),
+        audit_after=seconds(house.settings.audit_after_seconds),
+        clock=house.clock,
+    )
+
+
+SETTINGS_MISSING = Problem(
+    code="settings-missing",
+    title="The connection has no settings yet",
+    detail="Quotes are accepted, but how they are to be carried over to BMS has not been said yet.",
+    remedy="Save the connection's settings; that tries this quote again.",
+    setting="/",
+)

@@ -1,7 +1,7 @@
 """Observe: read from BMS what the plan needs to know, and no more; nothing is written here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.connections.model import ItemKind
 from app.kaseya import Account, Capability, KaseyaNotFoundError, Opportunity
@@ -57,8 +57,6 @@ async def observe(errand: Errand, desired: Desired, references: References) -> K
 
 
 async def _with_live_opportunity(errand: Errand, known: Known) -> Known:
-    from dataclasses import replace  # noqa: PLC0415
-
     assert known.opportunity_id is not None
     return replace(known, opportunity=await _read_opportunity(errand, known.opportunity_id))
 

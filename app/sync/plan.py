@@ -87,7 +87,7 @@ def sent_fields(desired: Desired, known: Known) -> dict[str, Any]:
         "close_date": wanted.close_date.isoformat(),
         "owner_id": known.owner_id,
         "probability": str(known.probability),
-        "contact": desired.contact is not None,
+        "contact_id": known.contact_id,
     }
     if wanted.rename:
         fields["subject"] = wanted.subject

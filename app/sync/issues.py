@@ -1,0 +1,93 @@
+"""What a person may do about an issue: try again, with a choice where one is needed, or leave it be."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import intents, lanes, links
+from app.db.tables import Connection, Intent, Issue, Link, Pace, Quote
+
+
+class ChoiceRequiredError(Exception):
+    """The issue can only be retried with a choice; the message says which."""
+
+
+async def retry(session: AsyncSession, issue: Issue, choice: Mapping[str, Any] | None) -> None:
+    """Close the issue and sync its quote at once.
+
+    ``choice`` is ``{"kaseya_id": "…"}`` or ``{"send_again": true}`` where the issue asks for one. Raises
+    :class:`ChoiceRequiredError` without it.
+    """
+    match issue.code:
+        case "line-in-doubt":
+            await _settle_line(session, issue, choice or {})
+        case "quotation-ambiguous" if choice and "kaseya_id" in choice:
+            await _choose_quotation(session, issue, int(choice["kaseya_id"]))
+        case "opportunity-gone":
+            await _unlink_opportunity(session, issue)
+        case "kaseya-credentials-rejected":
+            await _resume(session, issue.connection_id)
+    _close(issue, by="retry")
+    if issue.quote_id is not None:
+        await lanes.mark_due(session, *_lane(issue), urgent=True)
+
+
+async def dismiss(session: AsyncSession, issue: Issue) -> None:
+    """Close the issue and leave BMS as it is; the quote's next event is synced as usual."""
+    _close(issue, by="dismiss")
+    await session.flush()
+
+
+def _close(issue: Issue, *, by: str) -> None:
+    issue.state, issue.closed_by = "closed", by
+    issue.closed_at = func.now()
+
+
+def _lane(issue: Issue) -> tuple[Any, ...]:
+    return Quote.connection_id == issue.connection_id, Quote.quote_id == issue.quote_id
+
+
+async def _settle_line(session: AsyncSession, issue: Issue, choice: Mapping[str, Any]) -> None:
+    key = (issue.connection_id, "line", (issue.context or {}).get("key", ""))
+    intent = await session.get(Intent, key)
+    if intent is None:
+        return
+    if choice.get("kaseya_id"):
+        made, hint = int(choice["kaseya_id"]), intent.hint
+        values = {name: hint[name] for name in ("item_kind", "item_id", "sent")}
+        await intents.close(session, *key, result={"id": made})
+        await links.save_line(
+            session, issue.connection_id, intent.quote_id, hint["line_id"], kaseya_line_id=made, removed=False, **values
+        )
+    elif choice.get("send_again"):
+        await intents.withdraw(session, *key)
+    else:
+        message = 'Say whether the line is in BMS, with {"kaseya_id": "<its id>"}, or not, with {"send_again": true}.'
+        raise ChoiceRequiredError(message)
+
+
+async def _choose_quotation(session: AsyncSession, issue: Issue, quotation_id: int) -> None:
+    assert issue.quote_id is not None
+    await links.save(session, issue.connection_id, issue.quote_id, quotation_id=quotation_id)
+
+
+async def _unlink_opportunity(session: AsyncSession, issue: Issue) -> None:
+    """A person has seen that the opportunity is gone and wants a new one: forget all that hung on it."""
+    assert issue.quote_id is not None
+    this = (Link.connection_id == issue.connection_id, Link.quote_id == issue.quote_id)
+    gone = ("opportunity_id", "opportunity_sent", "quotation_id", "quotation_sent", "attachment_id")
+    await session.execute(update(Link).where(*this).values(dict.fromkeys((*gone, "attachment_digest", "noted_url"))))
+    await intents.withdraw(session, issue.connection_id, "opportunity", issue.quote_id)
+    await links.forget_lines(session, issue.connection_id, issue.quote_id)
+
+
+async def _resume(session: AsyncSession, connection_id: str) -> None:
+    await session.execute(
+        update(Connection)
+        .where(Connection.id == connection_id, Connection.state == "credentials_rejected")
+        .values(state="active", state_reason=None, refused_sign_ins=0)
+    )
+    await session.execute(update(Pace).where(Pace.connection_id == connection_id).values(failures=0, open_until=None))
+    await lanes.wake(session)

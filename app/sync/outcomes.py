@@ -1,0 +1,133 @@
+"""What becomes of a run that stopped: decided by the type of its error, as arithmetic on values."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.kaseya import (
+    KaseyaAmbiguousError,
+    KaseyaCredentialsError,
+    KaseyaError,
+    KaseyaRejectedError,
+    KaseyaThrottledError,
+    KaseyaTransientError,
+    KaseyaUnreachableError,
+)
+from app.sync.problems import AnotherMakesItError, ExpiredError, InDoubtError, NeedsPersonError, Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRule:
+    """How long to wait between attempts: exponential from ``base`` up to ``cap``, given up after ``horizon``."""
+
+    base: timedelta
+    cap: timedelta
+    horizon: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try again at ``at``. Only a ``counted`` retry is a failed attempt; ``bms_is_down`` tells the breaker."""
+
+    at: datetime
+    reason: str
+    counted: bool = True
+    bms_is_down: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Stop and wait for a person."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class PauseConnection:
+    """BMS refused the sign-in: after one more try nothing more is sent, so that no account is locked."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """The quote cannot be carried over any more, and nobody can mend that in BMS."""
+
+    reason: str
+
+
+Outcome = Retry | Park | PauseConnection | Reject
+
+FOLLOW_SOON = timedelta(seconds=1)
+
+
+def decide(  # noqa: C901, PLR0911 - one case an error
+    error: Exception,
+    *,
+    now: datetime,
+    attempts: int,
+    retrying_since: datetime | None,
+    rule: RetryRule,
+    jitter: Callable[[], float],
+) -> Outcome:
+    """Decide by the error's type. ``attempts`` counts the failed ones before this; ``jitter`` is uniform in 0…1."""
+    pause = backoff(attempts, rule=rule, jitter=jitter)
+    match error:
+        case ExpiredError():
+            return Reject(str(error))
+        case NeedsPersonError(problem=problem):
+            return Park(problem)
+        case InDoubtError(look_at=look_at):
+            return Retry(look_at, str(error), counted=False)
+        case AnotherMakesItError():
+            return Retry(now + FOLLOW_SOON, "another quote is creating the same record in BMS", counted=False)
+        case KaseyaCredentialsError():
+            return PauseConnection(now + rule.base, str(error))
+        case KaseyaThrottledError(retry_after=wait):
+            return Retry(now + (pause if wait is None else wait), str(error), counted=False)
+        case KaseyaUnreachableError():
+            return Retry(now + pause, str(error), bms_is_down=True)
+        case KaseyaTransientError() | KaseyaAmbiguousError():
+            if retrying_since is not None and now - retrying_since > rule.horizon:
+                return Park(_given_up(error, since=retrying_since))
+            return Retry(now + pause, str(error), bms_is_down=True)
+        case KaseyaRejectedError():
+            return Park(_rejected(error))
+        case _:
+            return Park(_unexpected(error))
+
+
+def backoff(attempts: int, *, rule: RetryRule, jitter: Callable[[], float]) -> timedelta:
+    """Full jitter: anything up to an exponentially growing pause, so that lanes which failed together part."""
+    longest: timedelta = min(rule.cap, rule.base * 2 ** min(attempts, 30))
+    return longest * jitter()
+
+
+def _given_up(error: Exception, *, since: datetime) -> Problem:
+    return Problem(
+        code="retries-exhausted",
+        title="BMS has not taken this quote for a week",
+        detail=f"Every try since {since:%Y-%m-%d %H:%M} UTC failed; the last one: {error}",
+        remedy="Check whether BMS works for this account, then press Retry.",
+    )
+
+
+def _rejected(error: KaseyaRejectedError) -> Problem:
+    said = "; ".join((str(error), *error.details))
+    return Problem(
+        code="kaseya-rejected",
+        title="BMS refused a part of this quote",
+        detail=f"{error.endpoint}: {said}",
+        remedy="Correct the quote, the settings or the record in BMS as the message says, then press Retry.",
+    )
+
+
+def _unexpected(error: Exception) -> Problem:
+    text = str(error) if isinstance(error, KaseyaError) else type(error).__name__
+    return Problem(
+        code="unexpected-error",
+        title="Something went wrong that was not foreseen",
+        detail=f"The quote was not fully carried over: {text}.",
+        remedy="Press Retry; if it comes back, send this text and the log of that time to whoever runs Quotebridge.",
+    )

@@ -1,0 +1,96 @@
+"""One run: make BMS equal to the newest quote; settles doubts first, then observes, plans and applies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.db import lanes, links
+from app.directory import Directory
+from app.quotes.expiry import is_expired, today_in
+from app.sync.apply import apply
+from app.sync.creates import resolve
+from app.sync.errand import Errand
+from app.sync.known import Known
+from app.sync.mapping import Desired, QuoteWarning, desire
+from app.sync.observe import observe
+from app.sync.plan import Plan, plan
+from app.sync.problems import ExpiredError
+from app.sync.references import check_references
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a finished run came to. ``digest`` is None while something of the quote is still to follow."""
+
+    unchanged: bool
+    digest: bytes | None
+    steps: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[QuoteWarning, ...] = ()
+    waits_for_header: bool = False
+
+
+async def reconcile(errand: Errand, directory: Directory, *, synced_digest: bytes | None) -> Result:
+    """Bring BMS to what the quote wants; nothing that already is so costs a call.
+
+    Raises whatever stopped it; everything applied until then is committed, and the next run goes on from there.
+    """
+    desired = desire_now(errand)
+    if desired.digest == synced_digest:
+        return Result(unchanged=True, digest=desired.digest)
+    await resolve(errand)
+    references = await check_references(errand, desired, directory)
+    known = await observe(errand, desired, references)
+    planned = plan(desired, known, errand.settings, mark=errand.mark)
+    await adopt(errand, known)
+    for step in planned.steps:
+        await apply(errand, step)
+    return _result(errand, desired, known, planned)
+
+
+def desire_now(errand: Errand) -> Desired:
+    """What the quote wants of BMS today; raises ExpiredError where its date has passed while it waited."""
+    today = today_in(errand.zone.key, errand.clock())
+    if is_expired(errand.quote, today=today):
+        message = (
+            f"The quote expired on {errand.quote.expires_on} and BMS cannot backdate; what is in BMS stays as it is."
+        )
+        raise ExpiredError(message)
+    first = errand.first_synced_at
+    return desire(
+        errand.quote,
+        errand.settings,
+        today=today,
+        first_synced_on=None if first is None else first.astimezone(errand.zone).date(),
+        capabilities=errand.client.capabilities,
+    )
+
+
+async def adopt(errand: Errand, known: Known) -> None:
+    """Link the records that were matched, before anything is written that depends on them."""
+    link = errand.link
+    found = {
+        "account_id": known.account_id,
+        "location_id": known.location_id,
+        "contact_id": known.contact_id,
+        "opportunity_id": known.opportunity_id,
+        "quotation_id": known.quotation_id,
+    }
+    values = {name: value for name, value in found.items() if value is not None and value != getattr(link, name)}
+    if not values:
+        return
+    async with errand.database.transaction() as session:
+        await lanes.guard(session, errand.claim)
+        await links.save(session, errand.connection_id, errand.quote_id, **values)
+    for name, value in values.items():
+        setattr(link, name, value)
+
+
+def _result(errand: Errand, desired: Desired, known: Known, planned: Plan) -> Result:
+    unfinished = known.waits_for_header or errand.follow_up_at is not None
+    return Result(
+        unchanged=False,
+        digest=None if unfinished else desired.digest,
+        steps=tuple(step.to_json() for step in planned.steps),
+        warnings=(*planned.warnings, *errand.warnings),
+        waits_for_header=known.waits_for_header,
+    )
