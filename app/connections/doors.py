@@ -25,7 +25,9 @@ async def load_door(database: Database, vault: Vault, connection_id: str) -> Doo
     return Door(
         connection_id=connection_id,
         secrets=secrets,
-        quoter_hash_key=hash_key and vault.open(hash_key, connection_id=connection_id, field=QUOTER_HASH_KEY_FIELD),
+        quoter_hash_key=vault.open(hash_key, connection_id=connection_id, field=QUOTER_HASH_KEY_FIELD)
+        if hash_key
+        else None,
         zone=_zone(connection),
     )
 

@@ -111,21 +111,27 @@ async def guard(session: AsyncSession, claim: Claim) -> timedelta:
     return left
 
 
-async def settle(session: AsyncSession, claim: Claim, **values: Any) -> None:  # noqa: ANN401 - columns of the lane
+async def settle(
+    session: AsyncSession,
+    claim: Claim,
+    *,
+    state: str,
+    due_at: datetime | None,
+    **values: Any,  # noqa: ANN401 - columns of the lane
+) -> None:
     """Give the lane back with these columns; a newer generation that came meanwhile makes it due again.
 
     Raises :class:`LeaseLostError` when the lease is not ours any more: then nothing is changed.
     """
     newer = Quote.generation > claim.generation
-    due_at = values.pop("due_at")
     settled = await session.scalar(
         update(Quote)
         .where(*held(claim))
         .values(
             **values,
-            state=_if(newer, "pending", values["state"]),
+            state=_if(newer, "pending", state),
             due_at=_if(newer, func.coalesce(Quote.wanted_at, func.now()), due_at),
-            urgent=and_(newer, Quote.urgent) if values["state"] == "synced" else Quote.urgent,
+            urgent=and_(newer, Quote.urgent) if state == "synced" else Quote.urgent,
             lease_id=None,
             lease_until=None,
             updated_at=func.now(),

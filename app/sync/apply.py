@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import date
 from typing import Any
 
 from app.connections.model import ItemKind
@@ -208,7 +209,7 @@ def _header(errand: Errand, fields: Mapping[str, Any]) -> QuotationInput:
         location_id=_need(link.location_id),
         contact_id=link.contact_id,
         sales_representative_user_id=fields["sales_representative_user_id"],
-        expiry_date=as_moment(fields["expiry_date"]),
+        expiry_date=as_moment(date.fromisoformat(fields["expiry_date"])),
         warehouse_id=fields["warehouse_id"],
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.connections.refusal import count_refusal
 from app.connections.secrets import SecretUnreadableError
 from app.db import issues, lanes, links, paces
 from app.db.ids import new_id
@@ -27,7 +28,6 @@ from app.telemetry import event_to_bms_seconds, logger, run_seconds, runs
 log = logger("sync")
 
 LOOK_FOR_HEADER = timedelta(hours=1)
-SIGN_INS_REFUSED = 2
 
 
 class LaneRun:
@@ -212,14 +212,10 @@ class LaneRun:
             attempts=self._claim.attempts,
             last_error=pause.reason,
         )
-        row = await session.get(Connection, quote.connection_id, with_for_update=True)
-        if row is None:
-            return
-        row.refused_sign_ins += 1
-        if row.refused_sign_ins < SIGN_INS_REFUSED or row.state != "active":
-            return
-        row.state, row.state_reason = "credentials_rejected", pause.reason
-        await issues.open_issue(session, row.id, None, **asdict(_credentials_rejected(pause.reason)))
+        now = self._house.clock()
+        if await count_refusal(session, quote.connection_id, reason=pause.reason, now=now):
+            said = asdict(_credentials_rejected(pause.reason))
+            await issues.open_issue(session, quote.connection_id, None, **said)
 
     async def _record(self, session: AsyncSession, outcome: str, *, error: str | None) -> None:
         runs.labels(outcome).inc()
