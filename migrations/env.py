@@ -6,7 +6,8 @@ from alembic import context
 from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.db.tables import Base
+import app.db.tables  # noqa: F401 - registers every table with the metadata
+from app.db.base import Base
 
 # Replicas that start together take turns: the second finds nothing left to do.
 MIGRATION_LOCK = 7_105_042

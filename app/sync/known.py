@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from app.kaseya import Capability, Opportunity
+from app.kaseya.capabilities import Capability
+from app.kaseya.records import Opportunity
 from app.sync.mapping import QuoteWarning
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.kaseya import (
+from app.kaseya.errors import (
     KaseyaAmbiguousError,
     KaseyaCredentialsError,
     KaseyaError,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.connections.model import ConnectionSettings
-from app.kaseya import OpportunityInput
+from app.kaseya.records import OpportunityInput
 from app.sync.known import Known
 from app.sync.mapping import Desired, QuoteWarning
 from app.sync.mapping.words import with_marker

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from app.connections.model import ItemKind
-from app.kaseya import Capability, LineItemInput
+from app.kaseya.capabilities import Capability
+from app.kaseya.records import LineItemInput
 from app.quotes.model import Line
 from app.quotes.money import to_cents, unit_price_after_discount
 from app.sync.known import Known, KnownItem, SentLine

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.connections.model import ItemKind
-from app.kaseya import LineItemInput, OpportunityInput
+from app.kaseya.records import LineItemInput, OpportunityInput
 from app.quotes.model import Account, Contact, Line, Pdf
 
 
