@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.connections.model import ConnectionSettings
 from app.db.lanes import mark_due
+from app.db.notices import announce_closed
 from app.db.tables import Connection, Issue, Quote
 
 SETTINGS_MISSING = "settings-missing"
@@ -40,7 +41,10 @@ async def _close_issues(session: AsyncSession, connection_id: str, now: datetime
         update(Issue)
         .where(Issue.connection_id == connection_id, Issue.state == "open", names_a_setting)
         .values(state="closed", closed_at=now, closed_by="settings saved")
-        .returning(Issue.quote_id)
+        .returning(Issue)
         .execution_options(synchronize_session=False)
     )
-    return [quote_id for quote_id in closed if quote_id is not None]
+    issues = list(closed)
+    for issue in issues:
+        await announce_closed(session, issue)
+    return [issue.quote_id for issue in issues if issue.quote_id is not None]

@@ -7,6 +7,7 @@ from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import intents, lanes, links
+from app.db.notices import announce_closed
 from app.db.tables import Connection, Intent, Issue, Link, Pace, Quote
 
 
@@ -29,20 +30,21 @@ async def retry(session: AsyncSession, issue: Issue, choice: Mapping[str, Any] |
             await _unlink_opportunity(session, issue)
         case "kaseya-credentials-rejected":
             await _resume(session, issue.connection_id)
-    _close(issue, by="retry")
+    await _close(session, issue, by="retry")
     if issue.quote_id is not None:
         await lanes.mark_due(session, *_lane(issue), urgent=True)
 
 
 async def dismiss(session: AsyncSession, issue: Issue) -> None:
     """Close the issue and leave BMS as it is; the quote's next event is synced as usual."""
-    _close(issue, by="dismiss")
-    await session.flush()
+    await _close(session, issue, by="dismiss")
 
 
-def _close(issue: Issue, *, by: str) -> None:
+async def _close(session: AsyncSession, issue: Issue, *, by: str) -> None:
     issue.state, issue.closed_by = "closed", by
     issue.closed_at = func.now()
+    await session.flush()
+    await announce_closed(session, issue)
 
 
 def _lane(issue: Issue) -> tuple[Any, ...]:

@@ -197,7 +197,7 @@ class LaneRun:
         await issues.close_issues(session, quote.connection_id, quote.quote_id, by="sync", keep=problem.code)
         issue_id = await issues.open_issue(session, quote.connection_id, quote.quote_id, **asdict(problem))
         if issue_id is not None:
-            await notices.issue_opened(session, quote, issue_id, problem)
+            await notices.issue_opened(session, quote.connection_id, quote.quote_id, issue_id, problem)
         if any(call["status"] for call in self._calls):
             await paces.bms_answered(session, quote.connection_id)
         log.warning("quote.parked", connection_id=quote.connection_id, quote_id=quote.quote_id, code=problem.code)
@@ -214,8 +214,10 @@ class LaneRun:
         )
         now = self._house.clock()
         if await count_refusal(session, quote.connection_id, reason=pause.reason, now=now):
-            said = asdict(_credentials_rejected(pause.reason))
-            await issues.open_issue(session, quote.connection_id, None, **said)
+            problem = _credentials_rejected(pause.reason)
+            issue_id = await issues.open_issue(session, quote.connection_id, None, **asdict(problem))
+            if issue_id is not None:
+                await notices.issue_opened(session, quote.connection_id, None, issue_id, problem)
 
     async def _record(self, session: AsyncSession, outcome: str, *, error: str | None) -> None:
         runs.labels(outcome).inc()
