@@ -9,6 +9,8 @@ from app.db.lanes import wake
 from app.db.tables import Pace, Quote
 
 FAILURES_TO_OPEN = 3
+FAILURES_TO_SLOW_DOWN = 6
+"""From here on probes are half as long apart again: the outage is no hiccup, and its return is still seen in time."""
 COME_FORWARD = timedelta(seconds=20)
 """Lanes that waited for BMS to come back are spread over this long, so that they do not all come at once."""
 
@@ -21,7 +23,11 @@ async def bms_failed(session: AsyncSession, connection_id: str, *, cooldown: tim
         .where(Pace.connection_id == connection_id)
         .values(
             failures=Pace.failures + 1,
-            open_until=case((trips, func.now() + cooldown), else_=Pace.open_until),
+            open_until=case(
+                (Pace.failures + 1 >= FAILURES_TO_SLOW_DOWN, func.now() + 1.5 * cooldown),
+                (trips, func.now() + cooldown),
+                else_=Pace.open_until,
+            ),
             opened_at=case((trips, func.coalesce(Pace.opened_at, func.now())), else_=Pace.opened_at),
         )
     )

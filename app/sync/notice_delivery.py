@@ -24,7 +24,9 @@ log = logger("notices")
 AT_ONCE = 10
 LEASE = timedelta(minutes=2)
 TIMEOUT = timedelta(seconds=10)
-RULE = RetryRule(base=timedelta(seconds=5), cap=timedelta(hours=1), horizon=timedelta(days=3))
+RULE = RetryRule(
+    base=timedelta(seconds=5), cap=timedelta(hours=1), horizon=timedelta(days=3), while_down=timedelta(hours=1)
+)
 GOOD = range(200, 300)
 
 

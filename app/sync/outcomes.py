@@ -11,18 +11,22 @@ from app.kaseya.errors import (
     KaseyaRejectedError,
     KaseyaThrottledError,
     KaseyaTransientError,
-    KaseyaUnreachableError,
 )
 from app.sync.problems import AnotherMakesItError, ExpiredError, InDoubtError, NeedsPersonError, Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryRule:
-    """How long to wait between attempts: exponential from ``base`` up to ``cap``, given up after ``horizon``."""
+    """How long to wait between attempts: exponential from ``base`` up to ``cap``, given up after ``horizon``.
+
+    While BMS is down a lane waits ``while_down`` at most: the breaker then lets one lane per connection through, and
+    whoever waited longer would only find out later that BMS is back.
+    """
 
     base: timedelta
     cap: timedelta
     horizon: timedelta
+    while_down: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,9 @@ def decide(  # noqa: C901, PLR0911 - one case an error
             return PauseConnection(now + rule.base, str(error))
         case KaseyaThrottledError(retry_after=wait):
             return Retry(now + (pause if wait is None else wait), str(error), counted=False)
-        case KaseyaUnreachableError():
-            return Retry(now + pause, str(error), bms_is_down=True)
-        case KaseyaTransientError() | KaseyaAmbiguousError():
+        case KaseyaTransientError():
+            return Retry(now + min(pause, rule.while_down), str(error), bms_is_down=True)
+        case KaseyaAmbiguousError():
             if retrying_since is not None and now - retrying_since > rule.horizon:
                 return Park(_given_up(error, since=retrying_since))
             return Retry(now + pause, str(error), bms_is_down=True)

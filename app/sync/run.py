@@ -117,7 +117,9 @@ class LaneRun:
             await lanes.settle_events(
                 session, self._claim, disposition="unchanged" if result.unchanged else "applied", reason=None
             )
-            closed = await issues.close_issues(session, quote.connection_id, quote.quote_id, by="sync")
+            closed = await issues.close_issues(
+                session, quote.connection_id, quote.quote_id, by="sync", keep="duplicate-found"
+            )
             if self._calls:
                 await paces.bms_answered(session, quote.connection_id)
             await self._record(session, outcome, error=None)
@@ -133,6 +135,7 @@ class LaneRun:
             base=seconds(settings.retry_base_seconds),
             cap=seconds(settings.retry_cap_seconds),
             horizon=seconds(settings.retry_horizon_seconds),
+            while_down=seconds(settings.breaker_cooldown_seconds),
         )
         outcome = decide(
             _explained(error),
