@@ -11,6 +11,7 @@ from app.kaseya.errors import (
     KaseyaRejectedError,
     KaseyaThrottledError,
     KaseyaTransientError,
+    KaseyaUnreachableError,
 )
 from app.sync.problems import AnotherMakesItError, ExpiredError, InDoubtError, NeedsPersonError, Problem
 
@@ -90,11 +91,13 @@ def decide(  # noqa: C901, PLR0911 - one case an error
             return PauseConnection(now + rule.base, str(error))
         case KaseyaThrottledError(retry_after=wait):
             return Retry(now + (pause if wait is None else wait), str(error), counted=False)
+        case KaseyaUnreachableError():
+            return Retry(now + min(pause, rule.while_down), str(error), bms_is_down=True)
+        case KaseyaTransientError() | KaseyaAmbiguousError() if _is_over(retrying_since, now=now, rule=rule):
+            return Park(_given_up(error))
         case KaseyaTransientError():
             return Retry(now + min(pause, rule.while_down), str(error), bms_is_down=True)
         case KaseyaAmbiguousError():
-            if retrying_since is not None and now - retrying_since > rule.horizon:
-                return Park(_given_up(error, since=retrying_since))
             return Retry(now + pause, str(error), bms_is_down=True)
         case KaseyaRejectedError():
             return Park(_rejected(error))
@@ -108,11 +111,15 @@ def backoff(attempts: int, *, rule: RetryRule, jitter: Callable[[], float]) -> t
     return longest * jitter()
 
 
-def _given_up(error: Exception, *, since: datetime) -> Problem:
+def _is_over(retrying_since: datetime | None, *, now: datetime, rule: RetryRule) -> bool:
+    return retrying_since is not None and now - retrying_since > rule.horizon
+
+
+def _given_up(error: Exception) -> Problem:
     return Problem(
         code="retries-exhausted",
-        title="BMS has not taken this quote for a week",
-        detail=f"Every try since {since:%Y-%m-%d %H:%M} UTC failed; the last one: {error}",
+        title="BMS answers, but has not taken this quote for too long",
+        detail=f"Every try of the last days failed; the last one: {error}",
         remedy="Check whether BMS works for this account, then press Retry.",
     )
 
