@@ -28,7 +28,7 @@ from app.sync.documents import push_pdf, write_note
 from app.sync.errand import Errand
 from app.sync.looks import main_location
 from app.sync.mapping import QuoteWarning, fold
-from app.sync.plan import as_moment
+from app.sync.plan import last_moment
 from app.sync.steps import (
     AddLine,
     CreateAccount,
@@ -209,7 +209,7 @@ def _header(errand: Errand, fields: Mapping[str, Any]) -> QuotationInput:
         location_id=_need(link.location_id),
         contact_id=link.contact_id,
         sales_representative_user_id=fields["sales_representative_user_id"],
-        expiry_date=as_moment(date.fromisoformat(fields["expiry_date"])),
+        expiry_date=last_moment(date.fromisoformat(fields["expiry_date"])),
         warehouse_id=fields["warehouse_id"],
     )
 

@@ -99,6 +99,11 @@ def as_moment(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
+def last_moment(day: date) -> datetime:
+    """The last second of a date, in UTC: BMS refuses an expiry in the past, and midnight of today is past already."""
+    return datetime.combine(day, time(23, 59, 59), UTC)
+
+
 def _opportunity(desired: Desired, known: Known, settings: ConnectionSettings, *, mark: str) -> Iterator[Step]:
     sent = sent_fields(desired, known)
     if known.opportunity_id is None:
