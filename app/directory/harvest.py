@@ -32,11 +32,11 @@ def from_accounts(accounts: Iterable[Account]) -> list[Harvested]:
 
 
 def from_contacts(contacts: Iterable[Contact]) -> list[Harvested]:
-    """Kinds of telephone numbers and e-mail addresses of contacts; our records do not carry their names."""
+    """Kinds of telephone numbers and e-mail addresses of contacts."""
     seen: list[tuple[str, int | None, str | None]] = []
     for each in contacts:
-        seen += [("phone-types", phone.phone_type_id, None) for phone in each.phones]
-        seen += [("email-types", email.email_type_id, None) for email in each.emails]
+        seen += [("phone-types", phone.phone_type_id, phone.phone_type) for phone in each.phones]
+        seen += [("email-types", email.email_type_id, email.email_type) for email in each.emails]
     return _most_used_first(seen)
 
 

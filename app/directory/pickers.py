@@ -1,7 +1,10 @@
 """Live pickers for a person who types: accounts, contacts, opportunities and items, at few BMS calls."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from app.db.tables import Connection
 from app.directory.lookups import Directory
@@ -28,8 +31,8 @@ async def find_accounts(
 ) -> Found[Account]:
     """Accounts whose name or code contains every word; one BMS call for the first letters, none for those after."""
 
-    async def ask(word: str) -> Found[Account]:
-        return Found(tuple(await client.accounts.search(word)))
+    async def ask(word: str, calls: int) -> Found[Account]:
+        return await _gather([lambda: client.accounts.search(word, max_pages=1)], calls=calls)
 
     return await directory.recent.find((connection.id, "accounts"), search, ask=ask, matches=_matches_account)
 
@@ -40,26 +43,25 @@ async def find_contacts(
     """Active contacts by first or last name, e-mail address, telephone number or company.
 
     BMS joins its filters with "and", so each of them is a call of its own: four for a word, one for an e-mail address
-    and two for a number.
+    and two for a number; a single one where the word finds more than a page.
     """
 
-    async def ask(word: str) -> Found[Contact]:
-        search = client.contacts.search
+    async def ask(word: str, calls: int) -> Found[Contact]:
+        search = partial(client.contacts.search, max_pages=1)
         if "@" in word:
-            found = await search(email=word)
+            asks = [partial(search, email=word)]
         elif not any(character.isalpha() for character in word):
-            found = [*await search(phone=word), *await search(account_name=word)]
+            asks = [partial(search, phone=word), partial(search, account_name=word)]
         else:
-            found = [
-                *await search(first_name=word),
-                *await search(last_name=word),
-                *await search(email=word),
-                *await search(account_name=word),
+            asks = [
+                partial(search, last_name=word),
+                partial(search, first_name=word),
+                partial(search, account_name=word),
+                partial(search, email=word),
             ]
-        by_id: dict[int, Contact] = {}
-        for contact in found:
-            by_id.setdefault(contact.id, contact)
-        return Found(tuple(contact for contact in by_id.values() if contact.is_active))
+        found = await _gather(asks, calls=calls)
+        by_id = {contact.id: contact for contact in reversed(found.rows) if contact.is_active}
+        return replace(found, rows=tuple(by_id[each] for each in sorted(by_id)))
 
     return await directory.recent.find((connection.id, "contacts"), search, ask=ask, matches=_matches_contact)
 
@@ -113,15 +115,36 @@ Item = Service | Product
 async def find_items(directory: Directory, connection: Connection, client: KaseyaClient, search: str) -> Found[Item]:
     """Active services by name, and products by name or number: three BMS calls for the first letters."""
 
-    async def ask(word: str) -> Found[Item]:
-        services = [row for row in await client.services.search(word) if row.is_active]
-        products = {
-            row.product_index_id: row
-            for row in [*await client.products.search(number=word), *await client.products.search(name=word)]
-        }
-        return Found((*services, *products.values()))
+    async def ask(word: str, calls: int) -> Found[Item]:
+        asks: list[Ask[Item]] = [
+            partial(client.services.search, word, max_pages=1),
+            partial(client.products.search, number=word, max_pages=1),
+            partial(client.products.search, name=word, max_pages=1),
+        ]
+        found = await _gather(asks, calls=calls)
+        services = [row for row in found.rows if isinstance(row, Service) and row.is_active]
+        products = {row.product_index_id: row for row in found.rows if isinstance(row, Product)}
+        return replace(found, rows=(*services, *products.values()))
 
     return await directory.recent.find((connection.id, "items"), search, ask=ask, matches=_matches_item)
+
+
+RowT = TypeVar("RowT")
+Ask = Callable[[], Awaitable[Sequence[RowT]]]
+
+
+async def _gather(asks: Sequence[Ask[RowT]], *, calls: int) -> Found[RowT]:
+    """One page for each way to look for a word, one after the other, ``calls`` at most.
+
+    The first full page ends it: the word says too little in this BMS, and the calls are better kept for a longer one.
+    """
+    rows: list[RowT] = []
+    for made, ask in enumerate(asks[:calls], start=1):
+        page = await ask()
+        rows += page
+        if len(page) >= PAGE:
+            return Found(tuple(rows), complete=False, calls=made)
+    return Found(tuple(rows), complete=calls >= len(asks), calls=min(calls, len(asks)))
 
 
 def _matches_account(row: Account, words: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from app.kaseya.records import (
@@ -23,11 +23,10 @@ from app.kaseya.resource import Resource
 class Accounts(Resource):
     """Companies."""
 
-    async def search(self, name: str) -> list[Account]:
-        """List accounts whose name contains the text, inactive ones too."""
-        return await self._list_paged(
-            Account, "GET", "/v2/crm/accounts/summary", query={"Filter.AccountName": name or None}
-        )
+    async def search(self, name: str, *, max_pages: int | None = None) -> list[Account]:
+        """List accounts whose name contains the text, inactive ones too, at most `max_pages` pages of 100."""
+        query = {"Filter.AccountName": name or None}
+        return await self._list_paged(Account, "GET", "/v2/crm/accounts/summary", query=query, max_pages=max_pages)
 
     async def lookup(self, name: str, *, with_inactive: bool = True) -> list[AccountLookup]:
         """List id and name of accounts whose name contains the text."""
@@ -64,10 +63,13 @@ class Contacts(Resource):
         last_name: str | None = None,
         account_name: str | None = None,
         phone: str | None = None,
+        max_pages: int | None = None,
     ) -> list[Contact]:
-        """List contacts that match all that is given."""
+        """List contacts that match all that is given, at most `max_pages` pages of 100."""
         if phone is not None:
-            return await self._search_by_phone(phone, account_ids, email, first_name, last_name, account_name)
+            names = {"Filter.FirstName": first_name, "Filter.LastName": last_name, "Filter.AccountName": account_name}
+            asked = {"Filter.Phone": phone, "Filter.Email": email, **names}
+            return await self._search_by_phone(asked, account_ids, max_pages)
         query = {
             "Filter.AccountIds": sorted(account_ids),
             "Filter.EmailAddress": email,
@@ -75,7 +77,7 @@ class Contacts(Resource):
             "Filter.LastName": last_name,
             "Filter.AccountName": account_name,
         }
-        return await self._list_paged(Contact, "GET", "/v2/crm/contacts/search", query=query)
+        return await self._list_paged(Contact, "GET", "/v2/crm/contacts/search", query=query, max_pages=max_pages)
 
     async def get(self, contact_id: int) -> Contact:
         """Read a contact; KaseyaNotFoundError where it is gone."""
@@ -86,24 +88,11 @@ class Contacts(Resource):
         return await self._one(Contact, "POST", "/v2/crm/contacts/summary", json=contact.to_wire(), creates=True)
 
     async def _search_by_phone(
-        self,
-        phone: str,
-        account_ids: Collection[int],
-        email: str | None,
-        first_name: str | None,
-        last_name: str | None,
-        account_name: str | None,
+        self, asked: Mapping[str, str | None], account_ids: Collection[int], max_pages: int | None
     ) -> list[Contact]:
         """Ask the only list that filters by phone; it takes one account at most, so several are sorted out here."""
-        query = {
-            "Filter.AccountId": next(iter(account_ids)) if len(account_ids) == 1 else None,
-            "Filter.Phone": phone,
-            "Filter.Email": email,
-            "Filter.FirstName": first_name,
-            "Filter.LastName": last_name,
-            "Filter.AccountName": account_name,
-        }
-        found = await self._list_paged(Contact, "GET", "/v2/crm/contacts/summary", query=query)
+        query = {"Filter.AccountId": next(iter(account_ids)) if len(account_ids) == 1 else None, **asked}
+        found = await self._list_paged(Contact, "GET", "/v2/crm/contacts/summary", query=query, max_pages=max_pages)
         return [contact for contact in found if not account_ids or contact.account_id in account_ids]
 
 

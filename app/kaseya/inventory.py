@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class Services(Resource):
     """What the MSP sells as work."""
 
-    async def search(self, name: str) -> list[Service]:
-        """List services whose name contains the text, with price and cost."""
-        template = "/v2/admin/finance/services/search"
-        return await self._list_paged(Service, "POST", template, json={"Filter": {"Name": name}} if name else {})
+    async def search(self, name: str, *, max_pages: int | None = None) -> list[Service]:
+        """List services whose name contains the text, with price and cost, at most `max_pages` pages of 100."""
+        template, body = "/v2/admin/finance/services/search", {"Filter": {"Name": name}} if name else {}
+        return await self._list_paged(Service, "POST", template, json=body, max_pages=max_pages)
 
     async def get(self, service_id: int) -> Service:
         """Read a service; KaseyaNotFoundError where it is gone."""
@@ -39,11 +39,20 @@ class Products(Resource):
         self.capabilities = capabilities
 
     async def search(
-        self, *, number: str | None = None, sku: str | None = None, name: str | None = None
+        self,
+        *,
+        number: str | None = None,
+        sku: str | None = None,
+        name: str | None = None,
+        max_pages: int | None = None,
     ) -> list[Product]:
-        """List products that match all that is given, without prices; the SKU is asked for but never told."""
+        """List products that match all that is given, at most `max_pages` pages of 100.
+
+        They come without prices; the SKU is asked for but never told.
+        """
+        template = "/v2/inventory/products/searchselect"
         query = {"Filter.ProductNumber": number, "Filter.SKU": sku, "Filter.ProductName": name}
-        return await self._list_paged(Product, "GET", "/v2/inventory/products/searchselect", query=query)
+        return await self._list_paged(Product, "GET", template, query=query, max_pages=max_pages)
 
     async def create(self, product: ProductInput) -> Product:
         """Create a product. Needs `product_create`, else CapabilityMissingError, unsent."""

@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from app.directory.recent import ENOUGH, KEPT_FOR, Found, RecentAnswers
+from app.directory.recent import CALLS_MOST, ENOUGH, KEPT_FOR, SPREE, Found, RecentAnswers
 
 NAMES = ("anna", "anton", "berta", "hanna")
 
@@ -21,7 +21,8 @@ class Book:
     def __init__(self, names: Sequence[str] = NAMES, *, most: int = 1000) -> None:
         self.names, self.most, self.asked = names, most, list[str]()
 
-    async def ask(self, word: str) -> Found[str]:
+    async def ask(self, word: str, calls: int) -> Found[str]:
+        assert calls > 0
         self.asked.append(word)
         await asyncio.sleep(0)
         rows = [name for name in self.names if word in name]
@@ -66,6 +67,24 @@ async def test_an_incomplete_answer_serves_while_it_holds_enough() -> None:
     assert book.asked == ["an"]
     assert await find(recent, book, "annab") == Found(("annabel",))
     assert book.asked == ["an", "annab"]
+
+
+async def test_a_list_too_large_to_tell_is_asked_for_five_times_a_text_at_most() -> None:
+    clock = Clock()
+    recent, book = RecentAnswers(clock), Book([f"example widgets of springfield {number}" for number in range(500)], most=9)
+    text = "example widgets of springfield in"
+    for length in range(2, len(text) + 1):
+        await find(recent, book, text[:length])
+    assert len(book.asked) == CALLS_MOST
+    clock.now += SPREE
+    await find(recent, book, "springfield 499")
+    assert len(book.asked) == CALLS_MOST + 1
+
+
+async def test_a_longer_word_finds_what_the_first_page_did_not_hold() -> None:
+    recent, book = RecentAnswers(Clock()), Book([f"anna {number}" for number in range(50)] + ["annabel"], most=ENOUGH)
+    assert "annabel" not in (await find(recent, book, "an")).rows
+    assert (await find(recent, book, "anna annabel")).rows == ("annabel",)
 
 
 async def test_answers_are_kept_for_a_moment_only() -> None:

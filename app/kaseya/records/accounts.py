@@ -88,6 +88,7 @@ class ContactEmail(Record):
 
     email_address: str | None = None
     email_type_id: int | None = None
+    email_type: str | None = None
     is_default: bool = False
 
 
@@ -96,6 +97,7 @@ class ContactPhone(Record):
 
     phone: str | None = None
     phone_type_id: int | None = None
+    phone_type: str | None = None
     is_default: bool = False
 
 
