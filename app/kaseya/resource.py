@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from app.kaseya.answers import not_understood
 from app.kaseya.envelope import Json
-from app.kaseya.errors import KaseyaNotFoundError
+from app.kaseya.errors import KaseyaNotFoundError, KaseyaRejectedError
 from app.kaseya.records.base import Record
 from app.kaseya.transport.door import is_write
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.kaseya.transport import Transport
 
 RecordT = TypeVar("RecordT", bound=Record)
+_SUCCESS = 200
 
 
 class Resource:
@@ -25,12 +26,21 @@ class Resource:
         self._transport = transport
 
     async def _one(self, record: type[RecordT], method: str, template: str, **parts: Json) -> RecordT:
-        """Call and read one record; a read without a result is a KaseyaNotFoundError."""
-        result = await self._transport.request(method, template, **parts)
-        if result is None and not is_write(method, template):
-            endpoint = f"{method} {template}"
+        """Call and read one record.
+
+        A read without a result is a KaseyaNotFoundError. So is one by id that BMS refuses under HTTP 200: whether an
+        unknown id is a 404 or ``success: false`` is not published. What BMS said stays in the error's text.
+        """
+        endpoint, reads = f"{method} {template}", not is_write(method, template)
+        try:
+            result = await self._transport.request(method, template, **parts)
+        except KaseyaRejectedError as error:
+            if not (reads and "path" in parts and error.status == _SUCCESS):
+                raise
+            raise KaseyaNotFoundError(str(error), status=_SUCCESS, code=error.code, endpoint=endpoint) from error
+        if result is None and reads:
             message = f"BMS has no such record (it answered {endpoint} with nothing)."
-            raise KaseyaNotFoundError(message, status=200, endpoint=endpoint)
+            raise KaseyaNotFoundError(message, status=_SUCCESS, endpoint=endpoint)
         return read_record(record, result, method, template)
 
     async def _list(self, record: type[RecordT], method: str, template: str, **parts: Json) -> list[RecordT]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.db import intents, links
 from app.db.tables import QuoteDocument
-from app.kaseya import FetchFailedError, FetchRefusedError, KaseyaNotFoundError
+from app.kaseya import FetchFailedError, FetchRefusedError, KaseyaRejectedError
 from app.sync.creates import create
 from app.sync.errand import Errand
 from app.sync.mapping import QuoteWarning
@@ -22,7 +22,14 @@ SHOWN_DIGITS = 8
 
 
 async def push_pdf(errand: Errand, step: PushPdf) -> None:
-    """Attach the PDF if its content changed; what goes wrong with it is a warning and never stops the quote."""
+    """Attach the PDF if its content changed; what is wrong with it is a warning and never stops the quote."""
+    try:
+        await _push_pdf(errand, step)
+    except KaseyaRejectedError as error:
+        _refuse(errand, f"{error}. Is {step.module_id} the module of opportunities in the settings?")
+
+
+async def _push_pdf(errand: Errand, step: PushPdf) -> None:
     content = await _content(errand, step)
     if content is None:
         return
@@ -93,7 +100,7 @@ async def _attach(errand: Errand, step: PushPdf, content: bytes, digest: str) ->
     key = f"{opportunity_id}/{name}"
     made = await create(errand, "attachment", key, hint=hint, send=send)
     if previous is not None and previous != made["id"]:
-        with suppress(KaseyaNotFoundError):  # a user has removed it already
+        with suppress(KaseyaRejectedError):  # a user has removed it already
             await errand.client.attachments.delete(step.module_id, opportunity_id, previous)
     # The same content may come back later, after another one: then it is uploaded anew.
     async with errand.database.transaction() as session:

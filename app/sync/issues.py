@@ -10,6 +10,18 @@ from app.db import intents, lanes, links
 from app.db.notices import announce_closed
 from app.db.tables import Connection, Intent, Issue, Link, Pace, Quote
 
+HANGS_ON_OPPORTUNITY = (
+    "opportunity_id",
+    "opportunity_sent",
+    "quotation_id",
+    "quotation_sent",
+    "attachment_id",
+    "attachment_digest",
+    "attachment_name",
+    "noted_url",
+)
+"""The columns of a link that mean nothing without the opportunity."""
+
 
 class ChoiceRequiredError(Exception):
     """The issue can only be retried with a choice; the message says which."""
@@ -27,12 +39,23 @@ async def retry(session: AsyncSession, issue: Issue, choice: Mapping[str, Any] |
         case "quotation-ambiguous" if choice and "kaseya_id" in choice:
             await _choose_quotation(session, issue, int(choice["kaseya_id"]))
         case "opportunity-gone":
-            await _unlink_opportunity(session, issue)
+            assert issue.quote_id is not None
+            await unlink_opportunity(session, issue.connection_id, issue.quote_id)
         case "kaseya-credentials-rejected":
             await _resume(session, issue.connection_id)
     await _close(session, issue, by="retry")
     if issue.quote_id is not None:
         await lanes.mark_due(session, *_lane(issue), urgent=True)
+
+
+async def unlink_opportunity(session: AsyncSession, connection_id: str, quote_id: str) -> None:
+    """Forget the quote's opportunity and all that hung on it, so that the next run links or creates another one."""
+    link = (Link.connection_id == connection_id, Link.quote_id == quote_id)
+    quote = (Quote.connection_id == connection_id, Quote.quote_id == quote_id)
+    await session.execute(update(Link).where(*link).values(dict.fromkeys(HANGS_ON_OPPORTUNITY)))
+    await session.execute(update(Quote).where(*quote).values(synced_digest=None))
+    await intents.withdraw(session, connection_id, "opportunity", quote_id)
+    await links.forget_lines(session, connection_id, quote_id)
 
 
 async def dismiss(session: AsyncSession, issue: Issue) -> None:
@@ -73,16 +96,6 @@ async def _settle_line(session: AsyncSession, issue: Issue, choice: Mapping[str,
 async def _choose_quotation(session: AsyncSession, issue: Issue, quotation_id: int) -> None:
     assert issue.quote_id is not None
     await links.save(session, issue.connection_id, issue.quote_id, quotation_id=quotation_id)
-
-
-async def _unlink_opportunity(session: AsyncSession, issue: Issue) -> None:
-    """A person has seen that the opportunity is gone and wants a new one: forget all that hung on it."""
-    assert issue.quote_id is not None
-    this = (Link.connection_id == issue.connection_id, Link.quote_id == issue.quote_id)
-    gone = ("opportunity_id", "opportunity_sent", "quotation_id", "quotation_sent", "attachment_id")
-    await session.execute(update(Link).where(*this).values(dict.fromkeys((*gone, "attachment_digest", "noted_url"))))
-    await intents.withdraw(session, issue.connection_id, "opportunity", issue.quote_id)
-    await links.forget_lines(session, issue.connection_id, issue.quote_id)
 
 
 async def _resume(session: AsyncSession, connection_id: str) -> None:

@@ -32,7 +32,10 @@ class SentLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """Everything a plan needs to know beside what is desired. None means: not there (yet)."""
+    """Everything a plan needs to know beside what is desired. None means: not there (yet).
+
+    ``left_opportunity_id`` is the opportunity that the quote was linked with before it named another one.
+    """
 
     account_id: int | None
     location_id: int | None
@@ -49,7 +52,7 @@ class Known:
     attachment_id: int | None = None
     attachment_digest: str | None = None
     noted_url: str | None = None
-    pdf_given_up: str | None = None
+    left_opportunity_id: int | None = None
     capabilities: frozenset[Capability] = frozenset()
     waits_for_header: bool = False
     warnings: tuple[QuoteWarning, ...] = ()

@@ -14,10 +14,11 @@ from app.sync.plan_quotation import item_key
 
 async def match_item(errand: Errand, line: DesiredLine) -> KnownItem | None:
     """The item that a line stands for, or None where BMS has none; what is found is remembered in the item map."""
-    key = item_key(line.line)
+    key = item_key(line)
     async with errand.database.transaction() as session:
         mapped = (await links.items(session, errand.connection_id, line.kind, {key})).get(key)
-    if mapped is not None and _says_enough(line, mapped):
+    is_new = line.line.line_id not in errand.lines
+    if mapped is not None and _says_enough(line, mapped, is_new=is_new):
         return KnownItem(
             kaseya_id=mapped.kaseya_id, unit_price=_decimal(mapped.unit_price), unit_cost=_decimal(mapped.unit_cost)
         )
@@ -36,13 +37,17 @@ async def match_item(errand: Errand, line: DesiredLine) -> KnownItem | None:
     return found
 
 
-def _says_enough(line: DesiredLine, mapped: Item) -> bool:
-    """A price or cost that was not set when the item was mapped may be set by now: only then BMS is asked again."""
+def _says_enough(line: DesiredLine, mapped: Item, *, is_new: bool) -> bool:
+    """BMS is asked again where its price or cost is needed, and is not known or may have changed since.
+
+    A line that is on the quotation already keeps the price it was sent with: asking for it would cost a call a run.
+    """
     if line.kind is not ItemKind.SERVICE:
         return True
-    return (line.unit_price is not None or bool(mapped.unit_price)) and (
-        line.unit_cost is not None or bool(mapped.unit_cost)
-    )
+    needed = [
+        kept for own, kept in ((line.unit_price, mapped.unit_price), (line.unit_cost, mapped.unit_cost)) if own is None
+    ]
+    return all(kept is not None for kept in needed) and not (is_new and needed)
 
 
 async def _service(errand: Errand, line: DesiredLine) -> KnownItem | None:

@@ -1,11 +1,14 @@
 """Observe: read from BMS what the plan needs to know, and no more; nothing is written here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from app.connections.model import ItemKind
 from app.kaseya import Account, Capability, KaseyaNotFoundError, Opportunity
+from app.kaseya import Contact as KaseyaContact
+from app.quotes.model import Contact
 from app.sync.errand import Errand
+from app.sync.issues import HANGS_ON_OPPORTUNITY
 from app.sync.known import Known, KnownItem, SentLine
 from app.sync.looks import main_location
 from app.sync.mapping import Desired, DesiredLine, QuoteWarning, fold
@@ -28,6 +31,9 @@ async def observe(errand: Errand, desired: Desired, references: References) -> K
     """Match account, contact, opportunity, quotation and items; raises NeedsPersonError where a person must choose."""
     account = await _account(errand, desired)
     opportunity = await _opportunity(errand, desired, account)
+    left = errand.link.opportunity_id if opportunity else None
+    if left is not None:
+        leave_opportunity(errand)
     contact_id = await _contact(errand, desired, account)
     quotation_id, waits_for_header = await _quotation(errand, desired, account)
     known = Known(
@@ -42,18 +48,24 @@ async def observe(errand: Errand, desired: Desired, references: References) -> K
         quotation_id=quotation_id,
         quotation_sent=errand.link.quotation_sent,
         items=await _items(errand, desired),
-        lines=_sent_lines(errand),
+        lines=sent_lines(errand),
         attachment_id=errand.link.attachment_id,
         attachment_digest=errand.link.attachment_digest,
         noted_url=errand.link.noted_url,
-        pdf_given_up=errand.link.pdf_given_up,
         capabilities=errand.client.capabilities,
         waits_for_header=waits_for_header,
-        warnings=(*account.warnings, *references.warnings),
+        left_opportunity_id=left,
+        warnings=(*account.warnings, *references.warnings, *_about_left(left)),
     )
-    if known.opportunity is None and known.opportunity_id and sent_fields(desired, known) != known.opportunity_sent:
+    if known.opportunity is None and known.opportunity_id and _opportunity_differs(desired, known):
         return await _with_live_opportunity(errand, known)
     return known
+
+
+def _opportunity_differs(desired: Desired, known: Known) -> bool:
+    """Whether it has to be written: by what the quote says, or since a contact is to be created that joins it."""
+    contact_is_new = desired.contact is not None and known.contact_id is None
+    return contact_is_new or sent_fields(desired, known) != known.opportunity_sent
 
 
 async def _with_live_opportunity(errand: Errand, known: Known) -> Known:
@@ -64,11 +76,11 @@ async def _with_live_opportunity(errand: Errand, known: Known) -> Known:
 async def _read_opportunity(errand: Errand, opportunity_id: int) -> Opportunity:
     try:
         return await errand.client.opportunities.get(opportunity_id)
-    except KaseyaNotFoundError:
+    except KaseyaNotFoundError as error:
         problem = Problem(
             code="opportunity-gone",
             title="The opportunity is not in BMS any more",
-            detail=f"BMS does not have the opportunity {opportunity_id} of this quote any more.",
+            detail=f"BMS does not have the opportunity {opportunity_id} of this quote any more. It said: {error}",
             remedy="Press Retry to have a new opportunity created, or Dismiss to leave the quote alone.",
         )
         raise NeedsPersonError(problem) from None
@@ -102,23 +114,27 @@ async def _named_account(errand: Errand, account_id: int) -> _FoundAccount:
 
 
 async def _accounts_called(errand: Errand, name: str) -> list[Account]:
-    """BMS filters by "contains", so equality is checked here; names differ in case and spaces only."""
-    found = await errand.client.accounts.search(" ".join(name.split()))
-    return sorted((each for each in found if fold(each.account_name) == fold(name)), key=lambda each: each.id)
+    """The accounts of this name, lowest id first.
+
+    BMS filters by "contains", so equality is checked here: names may differ in case and spaces. Where BMS holds more
+    spaces than the quote, only a single word of the name is contained; so the longest is looked for before giving up.
+    """
+    words = name.split()
+    for text in dict.fromkeys((" ".join(words), max(words, key=len, default=""))):
+        found = [each for each in await errand.client.accounts.search(text) if fold(each.account_name) == fold(name)]
+        if found:
+            return sorted(found, key=lambda each: each.id)
+    return []
 
 
 async def _matched_account(errand: Errand, active: Sequence[Account]) -> _FoundAccount:
-    account, warnings = active[0], ()
+    account, warnings = active[0], tuple[QuoteWarning, ...]()
     if len(active) > 1:
         ids = ", ".join(str(each.id) for each in active)
         detail = (
             f"BMS has {len(active)} active accounts named {account.account_name!r} ({ids}): the lowest id was taken."
         )
-        return _FoundAccount(
-            id=account.id,
-            location_id=await _location(errand, account),
-            warnings=(QuoteWarning("account_ambiguous", detail),),
-        )
+        warnings = (QuoteWarning("account_ambiguous", detail),)
     return _FoundAccount(id=account.id, location_id=await _location(errand, account), warnings=warnings)
 
 
@@ -134,34 +150,33 @@ async def _location(errand: Errand, account: Account) -> int:
 
 
 async def _contact(errand: Errand, desired: Desired, account: _FoundAccount) -> int | None:
-    contact, link = desired.contact, errand.link
+    """The contact at this account, by e-mail or by name; what was linked at another account does not count."""
+    contact = desired.contact
+    linked = errand.link.contact_id if account.id == errand.link.account_id else None
     if contact is None:
-        return None
-    if contact.kaseya_contact_id is not None and contact.kaseya_contact_id != link.contact_id:
+        return linked
+    if contact.kaseya_contact_id is not None and contact.kaseya_contact_id != linked:
         return await _named_contact(errand, contact.kaseya_contact_id, account)
-    if link.contact_id is not None:
-        return link.contact_id
+    if linked is not None:
+        return linked
     if account.id is None or not (contact.email or contact.first_name or contact.last_name):
         return None
-    by_email = bool(contact.email)
     found = await errand.client.contacts.search(
         account_ids=[account.id],
         email=contact.email,
-        first_name=None if by_email else contact.first_name,
-        last_name=None if by_email else contact.last_name,
+        first_name=None if contact.email else contact.first_name,
+        last_name=None if contact.email else contact.last_name,
     )
-    matching = [
-        each
-        for each in found
-        if each.account_id == account.id
-        and (
-            fold(each.email_address) == fold(contact.email)
-            if by_email
-            else (fold(each.first_name), fold(each.last_name)) == (fold(contact.first_name), fold(contact.last_name))
-        )
-    ]
+    matching = [each for each in found if each.account_id == account.id and _is_person(each, contact)]
     best = min(matching, key=lambda each: (not each.is_active, each.id), default=None)
     return best.id if best else None
+
+
+def _is_person(found: KaseyaContact, contact: Contact) -> bool:
+    if contact.email:
+        return fold(found.email_address) == fold(contact.email)
+    names = fold(contact.first_name), fold(contact.last_name)
+    return (fold(found.first_name), fold(found.last_name)) == names
 
 
 async def _named_contact(errand: Errand, contact_id: int, account: _FoundAccount) -> int:
@@ -181,28 +196,36 @@ async def _named_contact(errand: Errand, contact_id: int, account: _FoundAccount
 
 
 async def _opportunity(errand: Errand, desired: Desired, account: _FoundAccount) -> Opportunity | None:
-    """The opportunity that the quote names, read and checked at its first link."""
-    named = desired.opportunity.named_id
-    if named is None or named == errand.link.opportunity_id or errand.link.opportunity_id is not None:
+    """The opportunity that the quote names, read and checked when it is to be linked; None where the link stands."""
+    named, linked = desired.opportunity.named_id, errand.link.opportunity_id
+    if named is None or named == linked:
+        if linked is not None and account.id != errand.link.account_id:
+            raise NeedsPersonError(_account_mismatch(linked, errand.link.account_id, account.id))
         return None
     try:
         opportunity = await errand.client.opportunities.get(named)
     except KaseyaNotFoundError:
         raise NeedsPersonError(_not_selectable(named, "is not in BMS (any more)")) from None
     if opportunity.account_id != account.id:
-        problem = Problem(
-            code="opportunity-account-mismatch",
-            title="The opportunity belongs to another account",
-            detail=f"The opportunity {named} belongs to account {opportunity.account_id}, the quote to "
-            f"{account.id or 'a new account'}.",
-            remedy="Pick the opportunity's account, or another opportunity, in the quote, then press Retry.",
-        )
-        raise NeedsPersonError(problem)
+        raise NeedsPersonError(_account_mismatch(named, opportunity.account_id, account.id))
     statuses = {each.id: each for each in await errand.client.opportunities.statuses()}
     status = statuses.get(opportunity.status_id)
     if status is None or not status.is_selectable:
         raise NeedsPersonError(_not_selectable(named, "has a status that is not Open and Active"))
     return opportunity
+
+
+def leave_opportunity(errand: Errand) -> None:
+    """Go on as if nothing hung on the opportunity of before; that is stored when the run begins to write."""
+    for name in HANGS_ON_OPPORTUNITY:
+        setattr(errand.link, name, None)
+    errand.lines.clear()
+
+
+def _about_left(opportunity_id: int | None) -> Iterator[QuoteWarning]:
+    if opportunity_id is not None:
+        detail = f"The quote names another opportunity now; {opportunity_id}, where it was before, was left as it is."
+        yield QuoteWarning("opportunity_changed", detail)
 
 
 async def _quotation(errand: Errand, desired: Desired, account: _FoundAccount) -> tuple[int | None, bool]:
@@ -240,7 +263,8 @@ def _needs_item(errand: Errand, line: DesiredLine) -> bool:
     return unpriced or line.line.line_id not in errand.lines
 
 
-def _sent_lines(errand: Errand) -> dict[str, SentLine]:
+def sent_lines(errand: Errand) -> dict[str, SentLine]:
+    """The quotation's lines as our line map has them."""
     return {
         line_id: SentLine(
             kaseya_line_id=line.kaseya_line_id,
@@ -259,6 +283,16 @@ def _account_not_usable(account_id: int, why: str) -> Problem:
         title="The account that the quote names cannot be used",
         detail=f"The account {account_id} {why}.",
         remedy="Activate the account in BMS or pick another one in the quote, then press Retry.",
+    )
+
+
+def _account_mismatch(opportunity_id: int, its_account: int | None, account_id: int | None) -> Problem:
+    return Problem(
+        code="opportunity-account-mismatch",
+        title="The opportunity belongs to another account",
+        detail=f"The opportunity {opportunity_id} belongs to account {its_account}, the quote to "
+        f"{account_id or 'a new account'}.",
+        remedy="Pick the opportunity's account, or another opportunity, in the quote, then press Retry.",
     )
 
 

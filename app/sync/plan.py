@@ -32,9 +32,9 @@ class Plan:
     warnings: tuple[QuoteWarning, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As previewed: ``{steps, warnings}``."""
+        """As previewed: ``{steps, warnings}``, without the steps that find everything as it should be."""
         return {
-            "steps": [step.to_json() for step in self.steps],
+            "steps": [step.to_json() for step in self.steps if step.changes],
             "warnings": [warning.to_json() for warning in self.warnings],
         }
 

@@ -1,6 +1,6 @@
 """The quotation's part of the plan: its header, the items its lines stand for, and the lines themselves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -23,7 +23,6 @@ class _Draft:
 
     steps: list[Step] = field(default_factory=list)
     warnings: list[QuoteWarning] = field(default_factory=list)
-    total: Decimal = Decimal(0)
     item_keys: set[str] = field(default_factory=set)
 
 
@@ -34,15 +33,27 @@ def plan_quotation(desired: Desired, known: Known) -> tuple[tuple[Step, ...], tu
         return (), ()
     _header(draft, quotation, known)
     lines = [(line, priced) for line in quotation.lines if (priced := _priced(draft, line, known)) is not None]
-    draft.total = sum((price * line.line.quantity for line, (price, _) in lines), Decimal(0))
-    if to_cents(draft.total) != to_cents(desired.quoted_total):
-        draft.warnings.append(total_differs(draft.total, desired.quoted_total))
+    total = sum((price * line.line.quantity for line, (price, _) in lines), Decimal(0))
+    draft.warnings += about_total(total, desired)
     if known.waits_for_header:
         return (), tuple(draft.warnings)
     for line, priced in lines:
         _line(draft, quotation, line, priced, known)
     _gone(draft, known, kept={line.line.line_id for line, _ in lines})
     return tuple(draft.steps), tuple(draft.warnings)
+
+
+def about_total(on_quotation: Decimal, desired: Desired) -> list[QuoteWarning]:
+    """A warning where the lines on the quotation do not come to the quote's own total."""
+    if desired.quotation is None or to_cents(on_quotation) == to_cents(desired.quoted_total):
+        return []
+    return [total_differs(on_quotation, desired.quoted_total)]
+
+
+def sent_total(lines: Iterable[SentLine]) -> Decimal:
+    """What the lines on the quotation come to, as they were sent."""
+    shown = (line.sent for line in lines if not line.removed)
+    return sum((Decimal(each["unit_price"]) * Decimal(each["quantity"]) for each in shown), Decimal(0))
 
 
 def header_fields(quotation: DesiredQuotation, known: Known) -> dict[str, Any]:
@@ -55,9 +66,16 @@ def header_fields(quotation: DesiredQuotation, known: Known) -> dict[str, Any]:
     }
 
 
-def item_key(line: Line) -> str:
-    """What an item is found by: its folded code, else its folded name."""
-    return fold(line.item_code) or fold(line.sku) or fold(line.name)
+def item_code(line: DesiredLine) -> str:
+    """What an item is called where it has to be created: by its code, a product else by its SKU, else by its name."""
+    source = line.line
+    sku = source.sku if line.kind is ItemKind.PRODUCT else None
+    return " ".join((source.item_code or sku or source.name).split())
+
+
+def item_key(line: DesiredLine) -> str:
+    """What an item is found by again: its code, folded."""
+    return fold(item_code(line))
 
 
 def _header(draft: _Draft, quotation: DesiredQuotation, known: Known) -> None:
@@ -122,7 +140,7 @@ def _line(
             item_type_id=line.item_type_id,
             distributor_type_id=quotation.distributor_type_id,
             item_id=item.kaseya_id if item else None,
-            item_key=item_key(line.line),
+            item_key=item_key(line),
             body=body,
             sent=fields,
             changes=changes,
@@ -147,7 +165,7 @@ def _item(
     if line.kind is ItemKind.PRODUCT and not known.can(Capability.PRODUCT_CREATE):
         draft.warnings.append(product_not_created(line.line))
         return ItemKind.OTHER, KnownItem(kaseya_id=0)
-    key = f"{line.kind}:{item_key(line.line)}"
+    key = f"{line.kind}:{item_key(line)}"
     if is_new and key not in draft.item_keys:
         draft.item_keys.add(key)
         draft.steps.append(_create_item(line, priced))
@@ -157,10 +175,11 @@ def _item(
 def _create_item(line: DesiredLine, priced: tuple[Decimal, Decimal]) -> CreateItem:
     price, cost = priced
     source = line.line
-    # Named as it will be looked for: by its code, else by its name.
-    code = " ".join((source.item_code or source.sku or source.name).split())
+    # The item is for every quote: this quote's discount is not part of its price.
+    if source.unit_price is not None:
+        price = to_cents(source.unit_price)
     fields = {
-        "code": code,
+        "code": item_code(line),
         "name": " ".join(source.name.split()),
         "description": source.description,
         "sku": source.sku,
@@ -169,7 +188,7 @@ def _create_item(line: DesiredLine, priced: tuple[Decimal, Decimal]) -> CreateIt
         "taxable": source.taxable,
     }
     changes = tuple(Change(name, None, value) for name, value in fields.items() if value is not None)
-    return CreateItem(kind=line.kind, key=item_key(source), fields=fields, changes=changes)
+    return CreateItem(kind=line.kind, key=item_key(line), fields=fields, changes=changes)
 
 
 def _body(line: Line, priced: tuple[Decimal, Decimal]) -> LineItemInput:

@@ -4,23 +4,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.db import lanes, links
+from app.db.tables import Quote
 from app.directory import Directory
 from app.quotes.expiry import is_expired, today_in
 from app.sync.apply import apply
 from app.sync.creates import resolve
 from app.sync.errand import Errand
+from app.sync.issues import unlink_opportunity
 from app.sync.known import Known
 from app.sync.mapping import Desired, QuoteWarning, desire
-from app.sync.observe import observe
+from app.sync.observe import observe, sent_lines
 from app.sync.plan import Plan, plan
+from app.sync.plan_quotation import about_total, sent_total
 from app.sync.problems import ExpiredError
 from app.sync.references import check_references
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a finished run came to. ``digest`` is None while something of the quote is still to follow."""
+    """What a finished run came to. ``digest`` is None while something of the quote is still to follow.
+
+    Of an unchanged quote the ``warnings`` are those that the quote alone decides: BMS was not asked.
+    """
 
     unchanged: bool
     digest: bytes | None
@@ -36,12 +45,12 @@ async def reconcile(errand: Errand, directory: Directory, *, synced_digest: byte
     """
     desired = desire_now(errand)
     if desired.digest == synced_digest:
-        return Result(unchanged=True, digest=desired.digest)
+        return Result(unchanged=True, digest=desired.digest, warnings=_about_unchanged(errand, desired))
     await resolve(errand)
     references = await check_references(errand, desired, directory)
     known = await observe(errand, desired, references)
     planned = plan(desired, known, errand.settings, mark=errand.mark)
-    await adopt(errand, known)
+    await begin(errand, known, planned)
     for step in planned.steps:
         await apply(errand, step)
     return _result(errand, desired, known, planned)
@@ -65,8 +74,34 @@ def desire_now(errand: Errand) -> Desired:
     )
 
 
-async def adopt(errand: Errand, known: Known) -> None:
-    """Link the records that were matched, before anything is written that depends on them."""
+def _about_unchanged(errand: Errand, desired: Desired) -> tuple[QuoteWarning, ...]:
+    total = sent_total(sent_lines(errand).values())
+    return (*desired.warnings, *about_total(total, desired))
+
+
+async def begin(errand: Errand, known: Known, planned: Plan) -> None:
+    """Link the records that were matched, before anything is written that depends on them.
+
+    From the first write on BMS no longer shows what was synced last: a run that stops half way must not let the quote
+    count as unchanged when it goes back to what it was.
+    """
+    found = _found(errand, known)
+    if not (found or planned.steps):
+        return
+    async with errand.database.transaction() as session:
+        await lanes.guard(session, errand.claim)
+        if known.left_opportunity_id is not None:
+            await unlink_opportunity(session, errand.connection_id, errand.quote_id)
+        if planned.steps:
+            await _forget_digest(session, errand)
+        if found:
+            await links.save(session, errand.connection_id, errand.quote_id, **found)
+    for name, value in found.items():
+        setattr(errand.link, name, value)
+
+
+def _found(errand: Errand, known: Known) -> dict[str, int | None]:
+    """What differs from the link. A contact that belongs to the account of before is none."""
     link = errand.link
     found = {
         "account_id": known.account_id,
@@ -75,14 +110,17 @@ async def adopt(errand: Errand, known: Known) -> None:
         "opportunity_id": known.opportunity_id,
         "quotation_id": known.quotation_id,
     }
-    values = {name: value for name, value in found.items() if value is not None and value != getattr(link, name)}
-    if not values:
-        return
-    async with errand.database.transaction() as session:
-        await lanes.guard(session, errand.claim)
-        await links.save(session, errand.connection_id, errand.quote_id, **values)
-    for name, value in values.items():
-        setattr(link, name, value)
+    differs: dict[str, int | None] = {
+        name: value for name, value in found.items() if value is not None and value != getattr(link, name)
+    }
+    if known.account_id != link.account_id and link.contact_id is not None:
+        differs["contact_id"] = known.contact_id
+    return differs
+
+
+async def _forget_digest(session: AsyncSession, errand: Errand) -> None:
+    this = (Quote.connection_id == errand.connection_id, Quote.quote_id == errand.quote_id)
+    await session.execute(update(Quote).where(*this).values(synced_digest=None))
 
 
 def _result(errand: Errand, desired: Desired, known: Known, planned: Plan) -> Result:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from app.directory import Directory
 from app.kaseya import Employee
+from app.quotes.model import Status
 from app.sync.errand import Errand
 from app.sync.mapping import Desired, QuoteWarning, fold
 from app.sync.problems import setting_gone
@@ -38,7 +39,14 @@ async def _probability(errand: Errand, desired: Desired, directory: Directory) -
         for status in await directory.statuses(errand.connection, errand.client, max_age=max_age):
             if status.id == wanted:
                 return status.probability
-    raise setting_gone(f"/status_mapping/{errand.quote.status}", "opportunity status", wanted)
+    raise setting_gone(_status_setting(errand), "opportunity status", wanted)
+
+
+def _status_setting(errand: Errand) -> str:
+    """The setting that decides the status: ordered and fulfilled fall back on accepted."""
+    status = errand.quote.status
+    is_set = getattr(errand.settings.status_mapping, status) is not None
+    return f"/status_mapping/{status if is_set else Status.ACCEPTED}"
 
 
 async def _check_warehouse(errand: Errand, wanted: int, directory: Directory) -> None:

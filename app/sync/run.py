@@ -20,6 +20,7 @@ from app.kaseya import Answer, Call, KaseyaError
 from app.settings import seconds
 from app.sync import notices
 from app.sync.errand import Errand, prepare
+from app.sync.mapping import renew
 from app.sync.outcomes import Outcome, Park, PauseConnection, Reject, Retry, RetryRule, decide
 from app.sync.problems import NeedsPersonError, Problem
 from app.sync.reconciler import Result, reconcile
@@ -97,7 +98,11 @@ class LaneRun:
         now = self._house.clock()
         self._steps = list(result.steps)
         follow_up_at = errand.follow_up_at or (now + LOOK_FOR_HEADER if result.waits_for_header else None)
-        warnings = quote.warnings if result.unchanged else [warning.to_json() for warning in result.warnings]
+        warnings = (
+            renew(quote.warnings, result.warnings)
+            if result.unchanged
+            else [warning.to_json() for warning in result.warnings]
+        )
         outcome = "unchanged" if result.unchanged else "synced"
         async with self._house.database.transaction() as session:
             await lanes.settle(

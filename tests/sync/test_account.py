@@ -49,7 +49,7 @@ async def test_a_name_that_is_only_contained_is_not_the_account(engine: Engine) 
 
 
 async def test_of_several_accounts_of_one_name_the_active_one_with_the_lowest_id_is_taken(engine: Engine) -> None:
-    for name, active in (("Twin LLC", False), ("twin  llc", True), ("Twin LLC", True)):
+    for name, active in (("Twin LLC", False), ("twin llc", True), ("Twin LLC", True)):
         engine.bms.create("accounts", accountName=name, isActive=active)
     inactive, lowest, other = sorted(row["id"] for row in engine.held("accounts"))
     quote = await engine.synced(event(account={"name": "Twin LLC"}, contact=None))
@@ -100,7 +100,6 @@ async def test_a_missing_account_stops_the_quote_where_none_may_be_created(engin
 
 async def test_a_named_account_replaces_the_one_that_was_matched_before(engine: Engine) -> None:
     """Its contact goes with it: a contact never belongs to another account than the opportunity."""
-    engine.bms.change("statuses", 102, isActive=False)
     engine.bms.fault("success_false", method="POST", template="/v2/crm/opportunities")
     issue = await engine.parked(event())
     assert issue["code"] == "kaseya-rejected"
@@ -115,3 +114,9 @@ async def test_an_account_that_changes_under_a_linked_opportunity_stops_the_quot
     issue = await engine.parked(event("updated", account={"kaseya_account_id": 1002}))
     assert issue["code"] == "opportunity-account-mismatch"
     assert engine.opportunity()["accountId"] == 1001
+
+
+async def test_an_account_with_more_spaces_in_bms_is_found_all_the_same(engine: Engine) -> None:
+    account = engine.bms.create("accounts", accountName="Twin   Partners  LLC")
+    quote = await engine.synced(event(account={"name": "Twin Partners LLC"}, contact=None))
+    assert quote["kaseya"]["account_id"] == str(account["id"])

@@ -44,7 +44,9 @@ async def test_a_contact_without_e_mail_is_found_by_first_and_last_name(engine: 
 
 
 async def test_a_contact_of_the_same_name_with_another_e_mail_is_somebody_else(engine: Engine) -> None:
-    quote = await engine.synced(event(contact={"first_name": "Bert", "last_name": "Branch", "email": "b@other.example"}))
+    quote = await engine.synced(
+        event(contact={"first_name": "Bert", "last_name": "Branch", "email": "b@other.example"})
+    )
     (contact,) = engine.held("contacts")
     assert quote["kaseya"]["contact_id"] == str(contact["id"])
 

@@ -1,7 +1,7 @@
 """Pure mapping: what a quote and a connection's settings want BMS to hold."""
 
 from app.sync.mapping.desired import Desired, DesiredLine, DesiredOpportunity, PersonWanted, desire
-from app.sync.mapping.warnings import QuoteWarning
+from app.sync.mapping.warnings import QuoteWarning, renew
 from app.sync.mapping.words import fold, marker
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "desire",
     "fold",
     "marker",
+    "renew",
 ]

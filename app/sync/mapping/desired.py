@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -64,7 +64,11 @@ class DesiredQuotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
-    """All that a quote wants of BMS. ``digest`` changes whenever anything of it changes."""
+    """All that a quote wants of BMS.
+
+    ``digest`` changes whenever something changes that would be sent for a quote which BMS shows already. How its
+    account and contact are matched or made is no part of it, since both are linked by then; nor is what is only told.
+    """
 
     account: Account
     contact: Contact | None
@@ -95,7 +99,7 @@ def desire(
         )
         warnings.append(QuoteWarning("margin_missing", detail))
     quotation, about_quotation = _quotation(quote, settings, today=today, first_synced_on=first_synced_on)
-    return Desired(
+    desired = Desired(
         account=quote.account,
         contact=quote.contact,
         opportunity=_opportunity(quote, settings, today=today, first_synced_on=first_synced_on),
@@ -105,8 +109,9 @@ def desire(
         url=quote.url,
         warnings=(*warnings, *about_quotation),
         quoted_total=quote.totals.one_time + quote.totals.recurring,
-        digest=_digest(quote, settings, capabilities, backdated=quotation is not None and quotation.backdated),
+        digest=b"",
     )
+    return replace(desired, digest=_digest(desired, capabilities))
 
 
 def amount_of(quote: Quote, settings: ConnectionSettings) -> Decimal:
@@ -134,10 +139,9 @@ def _opportunity(
     quote: Quote, settings: ConnectionSettings, *, today: date, first_synced_on: date | None
 ) -> DesiredOpportunity:
     rule = settings.opportunity
-    subject = rule.name_template.format(number=quote.number or "", name=quote.name).strip() or quote.quote_id
     return DesiredOpportunity(
         named_id=quote.kaseya_opportunity_id,
-        subject=subject[:SUBJECT_MAX],
+        subject=title_of(quote, settings),
         amount=amount_of(quote, settings),
         close_date=close_date_of(quote, settings, today=today, first_synced_on=first_synced_on),
         status_id=settings.status_mapping.of(quote.status),
@@ -164,7 +168,7 @@ def _quotation(
     lines = tuple(_line(line, settings) for line in quote.lines if not line.is_skipped_option)
     return (
         DesiredQuotation(
-            name=quotation_name(quote, settings),
+            name=title_of(quote, settings),
             expires_on=expires_on,
             warehouse_id=rule.default_warehouse_id,
             distributor_type_id=rule.distributor_type_id,
@@ -175,8 +179,8 @@ def _quotation(
     )
 
 
-def quotation_name(quote: Quote, settings: ConnectionSettings) -> str:
-    """The quotation is named as the opportunity is."""
+def title_of(quote: Quote, settings: ConnectionSettings) -> str:
+    """What the opportunity and its quotation are called, by the settings' template."""
     name = settings.opportunity.name_template.format(number=quote.number or "", name=quote.name).strip()
     return (name or quote.quote_id)[:SUBJECT_MAX]
 
@@ -192,13 +196,41 @@ def _line(line: Line, settings: ConnectionSettings) -> DesiredLine:
     )
 
 
-# These say which event it was, not what the quote is.
-NOT_SENT = ("quote_id", "parent_quote_id", "revision", "version", "won_on")
+def _digest(desired: Desired, capabilities: Iterable[str]) -> bytes:
+    contact, quotation = desired.contact, desired.quotation
+    sent = {
+        "account": desired.account.kaseya_account_id,
+        "contact": None if contact is None else contact.kaseya_contact_id or "matched",
+        "opportunity": _sent_opportunity(desired.opportunity),
+        "quotation": None if quotation is None else _sent_quotation(quotation),
+        "document": _sent_document(desired),
+        "capabilities": sorted(capabilities),
+    }
+    return hashlib.sha256(json.dumps(sent, sort_keys=True, default=str).encode()).digest()
 
 
-def _digest(quote: Quote, settings: ConnectionSettings, capabilities: Iterable[str], *, backdated: bool) -> bytes:
-    content = asdict(quote)
-    for name in NOT_SENT:
-        del content[name]
-    everything = [content, settings.model_dump(mode="json"), sorted(capabilities), backdated]
-    return hashlib.sha256(json.dumps(everything, sort_keys=True, default=str).encode()).digest()
+def _sent_opportunity(wanted: DesiredOpportunity) -> list[object]:
+    subject = wanted.subject if wanted.rename else None
+    return [wanted.named_id, wanted.amount, wanted.close_date, wanted.status_id, asdict(wanted.owner), subject]
+
+
+def _sent_quotation(quotation: DesiredQuotation) -> list[object]:
+    header = [quotation.name, quotation.expires_on, quotation.warehouse_id, quotation.distributor_type_id]
+    lines = sorted((_sent_line(line) for line in quotation.lines), key=str)
+    return [*header, quotation.backdated, lines]
+
+
+def _sent_line(line: DesiredLine) -> list[object]:
+    source = line.line
+    # Where the price comes from BMS, the discount is taken off it only then.
+    price = (source.discount, source.discount_kind) if line.unit_price is None else line.unit_price
+    item = [line.kind, line.item_type_id, source.item_code, source.sku, source.name]
+    return [source.line_id, *item, source.description, source.quantity, source.taxable, price, line.unit_cost]
+
+
+def _sent_document(desired: Desired) -> list[object]:
+    if desired.pdf is None:
+        return []
+    if desired.module_id is None:
+        return [desired.url]
+    return [desired.module_id, desired.pdf.url, desired.pdf.digest, desired.pdf.filename]

@@ -1,6 +1,6 @@
 """What could not be carried over but did not stop the run: always told, by a code and a sentence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -61,3 +61,23 @@ def total_differs(lines: Decimal, quote: Decimal) -> QuoteWarning:
     """The quotation's sum is not the quote's."""
     detail = f"The quotation's lines come to {format_money(lines)}, the quote to {format_money(quote)}."
     return QuoteWarning("total_differs", detail)
+
+
+TOLD_BY_QUOTE = frozenset(
+    {
+        "tax_not_sent",
+        "quote_discount_not_sent",
+        "shipping_not_sent",
+        "margin_missing",
+        "optional_line_skipped",
+        "quotation_skipped_expired",
+        "total_differs",
+    }
+)
+"""What the quote alone decides; the other warnings come of what BMS said."""
+
+
+def renew(told: Iterable[Mapping[str, str]], by_quote: Iterable[QuoteWarning]) -> list[dict[str, str]]:
+    """The warnings of a quote that differs in nothing that is sent: BMS was not asked, so what it said still holds."""
+    still = [dict(warning) for warning in told if warning["code"] not in TOLD_BY_QUOTE]
+    return [*(warning.to_json() for warning in by_quote), *still]

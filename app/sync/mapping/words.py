@@ -2,10 +2,8 @@
 
 import base64
 import hashlib
-import re
 
 MARKER_CHARACTERS = 22
-MARKER = re.compile(r"\[quotebridge:[A-Za-z0-9_-]{22}\]")
 
 
 def fold(name: str | None) -> str:
@@ -20,6 +18,6 @@ def marker(connection_id: str, quote_id: str) -> str:
 
 
 def with_marker(text: str | None, mark: str) -> str:
-    """A description that ends in the marker line; what a user typed above it stays as it is."""
-    above = MARKER.sub("", text or "").rstrip()
+    """A description that ends in the marker line; what a user typed stays, and so do other quotes' markers."""
+    above = "\n\n".join(part for piece in (text or "").split(mark) if (part := piece.strip()))
     return f"{above}\n\n{mark}" if above else mark
