@@ -22,7 +22,7 @@ if said=$$($(2) </dev/null 2>&1); then echo ok; \
 else echo FAILED; printf '%s\n' "$$said"; echo; echo '$(3)'; exit 1; fi
 endef
 
-.PHONY: help demo test check gates format openapi lock clean
+.PHONY: help demo test chaos check gates format openapi lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ demo: $(READY) ## Play the life of a few quotes against a BMS sandbox; ARGS=--on
 test: gates ## Everything that must be right before a change goes in: all gates, then all tests
 	@echo 'tests        ... $(WORKERS) at a time, on a real PostgreSQL'
 	@$(BIN)/pytest --quiet --numprocesses $(WORKERS) --dist worksteal $(ARGS) </dev/null
+
+chaos: $(READY) ## Storm three replicas with kills, crashes and faults for some minutes, and judge what is left
+	@$(BIN)/python -m chaos $(ARGS)
 
 check: test ## The same as test
 
