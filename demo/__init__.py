@@ -1,1 +1,1 @@
-"""Plays the life of a few quotes against the BMS sandbox, through the real webhook."""
+"""The demo: the life of a few quotes, played through the real webhook against a BMS sandbox, and then checked."""
