@@ -10,10 +10,12 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
 
+from app.console.site import Console
 from app.house import House, open_house
 from app.openapi import add_description, to_yaml
 from app.routers import (
     connections,
+    drift,
     events,
     health,
     issues,
@@ -42,6 +44,7 @@ ROUTERS = (
     quotes.router,
     events.router,
     issues.router,
+    drift.router,
     health.router,
     problem_pages.router,
 )
@@ -62,6 +65,7 @@ def create_app(settings: Settings, *, sync: bool = False, drain: Drain | None = 
     app.router.routes[:0] = webhooks.routes
     for router in ROUTERS:
         app.include_router(router)
+    app.router.routes.append(Console())
     add_refusals(app)
     add_description(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)

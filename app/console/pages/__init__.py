@@ -1,0 +1,31 @@
+"""The pages of the console, a module for each thing they are about."""
+
+from app.console.pages import (
+    activity,
+    assets,
+    connect,
+    connections,
+    events,
+    issues,
+    keys,
+    look_up,
+    overview,
+    quotes,
+    settings,
+    sign_in,
+)
+
+PAGES = (
+    assets.router,
+    sign_in.router,
+    keys.router,
+    connections.router,
+    connect.router,
+    overview.router,
+    settings.router,
+    quotes.router,
+    events.router,
+    issues.router,
+    activity.router,
+    look_up.router,
+)
