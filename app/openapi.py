@@ -28,6 +28,7 @@ TAGS = {
     "quotes": "What is known of each quote, and what it became in BMS.",
     "events": "What came in, and replay.",
     "issues": "What stopped and waits for a person.",
+    "drift": "Where BMS differs from the quotes.",
     "api-keys": "Keys of this API.",
     "health": "For whoever runs the service.",
 }

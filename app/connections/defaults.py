@@ -86,6 +86,7 @@ def propose(seen: Seen) -> Proposed:
         },
         "item_types": {},
         "attachment": {"push_pdf": True, "opportunity_module_id": None},
+        "drift": {"sweep": "off", "found": "report"},
     }
     return Proposed(settings, [pointer for pointer in REQUIRED if _at(settings, pointer) is None])
 

@@ -1,5 +1,6 @@
 """The settings of a connection: how its quotes are to be carried over to BMS."""
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -162,6 +163,33 @@ class AttachmentSettings(Group):
     opportunity_module_id: KaseyaId | None = None
 
 
+class DriftSweep(StrEnum):
+    """How often BMS is looked through for what differs from the quotes."""
+
+    OFF = "off"
+    DAILY = "daily"
+    HOURLY = "hourly"
+
+    @property
+    def every(self) -> timedelta | None:
+        """How long from one sweep to the next; None for never."""
+        return {DriftSweep.DAILY: timedelta(days=1), DriftSweep.HOURLY: timedelta(hours=1)}.get(self)
+
+
+class DriftFound(StrEnum):
+    """What becomes of a difference: it is shown, or the quote is sent again."""
+
+    REPORT = "report"
+    RESTORE = "restore"
+
+
+class DriftSettings(Group):
+    """What is done about opportunities that people change in BMS."""
+
+    sweep: DriftSweep = DriftSweep.OFF
+    found: DriftFound = DriftFound.REPORT
+
+
 class ConnectionSettings(Group):
     """All settings of one connection."""
 
@@ -171,6 +199,7 @@ class ConnectionSettings(Group):
     service_quotation: ServiceQuotationSettings = ServiceQuotationSettings()
     item_types: dict[str, ItemType] = Field(default_factory=dict)
     attachment: AttachmentSettings = AttachmentSettings()
+    drift: DriftSettings = DriftSettings()
 
     def item_type(self, category: str | None) -> ItemType | None:
         """The item type of a category: its override, else the default."""

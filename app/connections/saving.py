@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import or_, update
+from sqlalchemy import func, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.connections.model import ConnectionSettings
@@ -20,10 +20,17 @@ async def save_settings(
 
     Returns how many quotes are due again because of it; None when the connection is gone.
     """
+    # A sweep that is waited for keeps its time, unless sweeps have been switched off.
+    sweeps = settings.drift.sweep.every is not None
     saved = await session.scalar(
         update(Connection)
         .where(Connection.id == connection_id)
-        .values(settings=settings.model_dump(mode="json"), settings_saved_at=now, updated_at=now)
+        .values(
+            settings=settings.model_dump(mode="json"),
+            settings_saved_at=now,
+            drift_due_at=func.coalesce(Connection.drift_due_at, now) if sweeps else None,
+            updated_at=now,
+        )
         .returning(Connection.id)
         .execution_options(synchronize_session=False)
     )

@@ -19,7 +19,10 @@ def _of_connection() -> Any:  # noqa: ANN401 - as above
 
 
 class Connection(Base):
-    """One MSP's link: which BMS server and company, how to sign in, and how its quotes are to be carried over."""
+    """One MSP's link: which BMS server and company, how to sign in, and how its quotes are to be carried over.
+
+    ``drift_due_at`` is when BMS is to be looked through next for what differs from the quotes; NULL for never.
+    """
 
     __tablename__ = "connections"
 
@@ -45,6 +48,8 @@ class Connection(Base):
     max_attachment_bytes: Mapped[int | None] = mapped_column(BigInteger)
     token: Mapped[bytes | None]
     checked_at: Mapped[datetime | None]
+    drift_checked_at: Mapped[datetime | None]
+    drift_due_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -38,7 +38,7 @@ class WarningView(BaseModel):
 
     code: str
     detail: str
-    line_id: str | None = None
+    line_id: str | None = Field(default=None, exclude_if=lambda value: value is None, description="if it is about one")
 
 
 class KaseyaRecords(BaseModel):

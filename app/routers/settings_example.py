@@ -34,4 +34,5 @@ SETTINGS_EXAMPLE: dict[str, Any] = {
     },
     "item_types": {"Hardware": {"kind": "product", "item_type_id": "1"}},
     "attachment": {"push_pdf": True, "opportunity_module_id": "47"},
+    "drift": {"sweep": "daily", "found": "report"},
 }

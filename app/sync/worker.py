@@ -12,6 +12,7 @@ from app.db.inbox import LANES_CHANNEL
 from app.db.lanes import Claim
 from app.house import House
 from app.settings import seconds
+from app.sync.drift import DriftSweeper
 from app.sync.notice_delivery import Deliverer
 from app.sync.run import LaneRun
 from app.sync.sweeps import Sweeper
@@ -41,7 +42,13 @@ class Worker:
         """Work until :meth:`stop`; the database may come and go meanwhile."""
         helpers = [
             asyncio.create_task(each)
-            for each in (self._listen(), self._heartbeat(), Sweeper(self._house).run(), Deliverer(self._house).run())
+            for each in (
+                self._listen(),
+                self._heartbeat(),
+                Sweeper(self._house).run(),
+                Deliverer(self._house).run(),
+                DriftSweeper(self._house).run(),
+            )
         ]
         try:
             while not self._stopping:

@@ -45,6 +45,8 @@ def upgrade() -> None:
         sa.Column("max_attachment_bytes", sa.BigInteger(), nullable=True),
         sa.Column("token", sa.LargeBinary(), nullable=True),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("drift_checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("drift_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
