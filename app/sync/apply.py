@@ -1,7 +1,6 @@
 """Apply a plan step by step: each create by intent, each result committed before the next step."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -29,6 +28,7 @@ from app.sync.errand import Errand
 from app.sync.looks import main_location
 from app.sync.mapping import QuoteWarning, fold
 from app.sync.plan import last_moment
+from app.sync.problems import NeedsPersonError, OutdatedPlanError, Problem
 from app.sync.steps import (
     AddLine,
     CreateAccount,
@@ -92,13 +92,13 @@ async def _create_account(errand: Errand, account: Account) -> None:
 
     async def send() -> dict[str, Any]:
         made = await errand.client.accounts.create(body)
-        location_id = main_location(made)
-        if location_id is None:
-            locations = await errand.client.locations.of(made.id)
-            location_id = min(locations, key=lambda each: (not each.is_main, each.id)).id if locations else None
-        return {"id": made.id, "location_id": location_id}
+        return {"id": made.id, "location_id": main_location(made)}
 
-    await create(errand, "account", fold(name), hint={"name": name}, send=send)
+    made = await create(errand, "account", fold(name), hint={"name": name}, send=send)
+    if made["location_id"] is None:  # asked for when the account is safely noted: a failure here must not make another
+        locations = await errand.client.locations.of(made["id"])
+        best = min(locations, key=lambda each: (not each.is_main, each.id), default=None)
+        await _save(errand, location_id=best.id if best else None)
 
 
 def _address(account: Account) -> AddressInput:
@@ -194,6 +194,7 @@ async def _update_quotation(errand: Errand, step: UpdateQuotation) -> None:
     try:
         await errand.client.quotations.update(step.quotation_id, _header(errand, step.fields))
     except KaseyaRejectedError as error:
+        await _check_quotation(errand)
         if not step.backdated:
             raise
         errand.warnings.append(_not_backdated(error))
@@ -270,6 +271,7 @@ async def _add_line(errand: Errand, step: AddLine) -> None:
     try:
         await create(errand, "line", line_key(errand, quotation_id, step.line.line_id), hint=hint, send=send)
     except KaseyaRejectedError:
+        await _check_quotation(errand)
         # The item may be gone from BMS: forget it, so that Retry matches it anew.
         async with errand.database.transaction() as session:
             await links.forget_item(session, errand.connection_id, step.kind, step.item_key)
@@ -291,10 +293,17 @@ async def _created_item(errand: Errand, step: AddLine) -> int:
 async def _update_line(errand: Errand, step: UpdateLine) -> None:
     try:
         await errand.client.quotations.update_line(_need(errand.link.quotation_id), step.kaseya_line_id, step.body)
-    except KaseyaNotFoundError:
-        # Somebody removed it in BMS: forgotten here, the run after this one adds it anew.
+    except KaseyaRejectedError as error:
+        if await _has_line(errand, step.kaseya_line_id):
+            raise
         await _forget_line(errand, step.line_id)
-        raise
+        if step.removed:
+            return
+        message = f"The line {step.body.name!r} is not on the quotation any more: it is added anew."
+        raise OutdatedPlanError(message) from error
+    if step.replaced:
+        await _forget_line(errand, step.line_id)
+        return
     line = errand.lines[step.line_id]
     values = {"sent": dict(step.sent), "removed": step.removed}
     async with errand.database.transaction() as session:
@@ -318,15 +327,46 @@ async def _update_line(errand: Errand, step: UpdateLine) -> None:
 
 
 async def _remove_line(errand: Errand, step: RemoveLine) -> None:
-    with suppress(KaseyaNotFoundError):  # gone already, which is what was wanted
+    try:
         await errand.client.quotations.delete_line(_need(errand.link.quotation_id), step.kaseya_line_id)
+    except KaseyaRejectedError:
+        if await _has_line(errand, step.kaseya_line_id):
+            raise
     await _forget_line(errand, step.line_id)
+
+
+async def _has_line(errand: Errand, kaseya_line_id: int) -> bool:
+    """Whether the line is still there, asked when BMS refused to write it: a refusal does not tell."""
+    try:
+        await errand.client.quotations.line(_need(errand.link.quotation_id), kaseya_line_id)
+    except KaseyaNotFoundError:
+        await _check_quotation(errand)
+        return False
+    return True
+
+
+async def _check_quotation(errand: Errand) -> None:
+    """Raise NeedsPersonError where the whole quotation is gone, which explains a refusal."""
+    quotation_id = _need(errand.link.quotation_id)
+    try:
+        await errand.client.quotations.get(quotation_id)
+    except KaseyaNotFoundError as error:
+        raise NeedsPersonError(_quotation_gone(quotation_id, error)) from None
+
+
+def _quotation_gone(quotation_id: int, error: KaseyaNotFoundError) -> Problem:
+    return Problem(
+        code="quotation-gone",
+        title="The quotation is not in BMS any more",
+        detail=f"BMS does not have the quotation {quotation_id} of this quote any more. It said: {error}",
+        remedy="Press Retry to start a new quotation, or Dismiss to leave the quote alone.",
+    )
 
 
 async def _forget_line(errand: Errand, line_id: str) -> None:
     key = line_key(errand, _need(errand.link.quotation_id), line_id)
     async with errand.database.transaction() as session:
-        await lanes.guard(session, errand.claim)
+        await lanes.hold(session, errand.claim)
         await links.forget_line(session, errand.connection_id, errand.quote_id, line_id)
         await intents.withdraw(session, errand.connection_id, "line", key)
     errand.lines.pop(line_id, None)
@@ -334,6 +374,7 @@ async def _forget_line(errand: Errand, line_id: str) -> None:
 
 async def _save(errand: Errand, **values: Any) -> None:  # noqa: ANN401 - columns of the link
     async with errand.database.transaction() as session:
+        await lanes.hold(session, errand.claim)
         await links.save(session, errand.connection_id, errand.quote_id, **values)
     for name, value in values.items():
         setattr(errand.link, name, value)

@@ -41,6 +41,9 @@ async def retry(session: AsyncSession, issue: Issue, choice: Mapping[str, Any] |
         case "opportunity-gone":
             assert issue.quote_id is not None
             await unlink_opportunity(session, issue.connection_id, issue.quote_id)
+        case "quotation-gone":
+            assert issue.quote_id is not None
+            await _unlink_quotation(session, issue.connection_id, issue.quote_id)
         case "kaseya-credentials-rejected":
             await _resume(session, issue.connection_id)
     await _close(session, issue, by="retry")
@@ -55,6 +58,11 @@ async def unlink_opportunity(session: AsyncSession, connection_id: str, quote_id
     await session.execute(update(Link).where(*link).values(dict.fromkeys(HANGS_ON_OPPORTUNITY)))
     await session.execute(update(Quote).where(*quote).values(synced_digest=None))
     await intents.withdraw(session, connection_id, "opportunity", quote_id)
+    await links.forget_lines(session, connection_id, quote_id)
+
+
+async def _unlink_quotation(session: AsyncSession, connection_id: str, quote_id: str) -> None:
+    await links.save(session, connection_id, quote_id, quotation_id=None, quotation_sent=None)
     await links.forget_lines(session, connection_id, quote_id)
 
 

@@ -9,7 +9,7 @@ from app.kaseya import Product, Service
 from app.sync.errand import Errand
 from app.sync.known import KnownItem
 from app.sync.mapping import DesiredLine, fold
-from app.sync.plan_quotation import item_key
+from app.sync.plan_quotation import is_new_line, item_key
 
 
 async def match_item(errand: Errand, line: DesiredLine) -> KnownItem | None:
@@ -17,7 +17,8 @@ async def match_item(errand: Errand, line: DesiredLine) -> KnownItem | None:
     key = item_key(line)
     async with errand.database.transaction() as session:
         mapped = (await links.items(session, errand.connection_id, line.kind, {key})).get(key)
-    is_new = line.line.line_id not in errand.lines
+    sent = errand.lines.get(line.line.line_id)
+    is_new = is_new_line(line, sent.sent if sent else None)
     if mapped is not None and _says_enough(line, mapped, is_new=is_new):
         return KnownItem(
             kaseya_id=mapped.kaseya_id, unit_price=_decimal(mapped.unit_price), unit_cost=_decimal(mapped.unit_cost)

@@ -14,6 +14,7 @@ from app.sync.looks import main_location
 from app.sync.mapping import Desired, DesiredLine, QuoteWarning, fold
 from app.sync.match_items import match_item
 from app.sync.plan import sent_fields
+from app.sync.plan_quotation import is_new_line
 from app.sync.problems import NeedsPersonError, Problem
 from app.sync.references import References
 
@@ -260,7 +261,8 @@ def _needs_item(errand: Errand, line: DesiredLine) -> bool:
     if line.kind is ItemKind.OTHER:
         return False
     unpriced = line.kind is ItemKind.SERVICE and (line.unit_price is None or line.unit_cost is None)
-    return unpriced or line.line.line_id not in errand.lines
+    sent = errand.lines.get(line.line.line_id)
+    return unpriced or is_new_line(line, sent.sent if sent else None)
 
 
 def sent_lines(errand: Errand) -> dict[str, SentLine]:

@@ -13,7 +13,14 @@ from app.kaseya.errors import (
     KaseyaTransientError,
     KaseyaUnreachableError,
 )
-from app.sync.problems import AnotherMakesItError, ExpiredError, InDoubtError, NeedsPersonError, Problem
+from app.sync.problems import (
+    AnotherMakesItError,
+    ExpiredError,
+    InDoubtError,
+    NeedsPersonError,
+    OutdatedPlanError,
+    Problem,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +74,7 @@ Outcome = Retry | Park | PauseConnection | Reject
 FOLLOW_SOON = timedelta(seconds=1)
 
 
-def decide(  # noqa: C901, PLR0911 - one case an error
+def decide(  # noqa: C901, PLR0911, PLR0912 - one case an error
     error: Exception,
     *,
     now: datetime,
@@ -85,6 +92,8 @@ def decide(  # noqa: C901, PLR0911 - one case an error
             return Park(problem)
         case InDoubtError(look_at=look_at):
             return Retry(look_at, str(error), counted=False)
+        case OutdatedPlanError():
+            return Retry(now, str(error), counted=False)
         case AnotherMakesItError():
             return Retry(now + FOLLOW_SOON, "another quote is creating the same record in BMS", counted=False)
         case KaseyaCredentialsError():

@@ -1,6 +1,6 @@
 """The quotation's part of the plan: its header, the items its lines stand for, and the lines themselves."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -23,7 +23,7 @@ class _Draft:
 
     steps: list[Step] = field(default_factory=list)
     warnings: list[QuoteWarning] = field(default_factory=list)
-    item_keys: set[str] = field(default_factory=set)
+    item_names: set[str] = field(default_factory=set)
 
 
 def plan_quotation(desired: Desired, known: Known) -> tuple[tuple[Step, ...], tuple[QuoteWarning, ...]]:
@@ -41,6 +41,15 @@ def plan_quotation(desired: Desired, known: Known) -> tuple[tuple[Step, ...], tu
         _line(draft, quotation, line, priced, known)
     _gone(draft, known, kept={line.line.line_id for line, _ in lines})
     return tuple(draft.steps), tuple(draft.warnings)
+
+
+def is_new_line(line: DesiredLine, sent: Mapping[str, Any] | None) -> bool:
+    """Whether a line has to be added: BMS decides a line's item when it is added, so another item is another line."""
+    return sent is None or sent.get("item", _item_name(line)) != _item_name(line)
+
+
+def _item_name(line: DesiredLine) -> str:
+    return f"{line.kind}:{item_key(line)}"
 
 
 def about_total(on_quotation: Decimal, desired: Desired) -> list[QuoteWarning]:
@@ -131,8 +140,11 @@ def _line(
     sent = known.lines.get(line.line.line_id)
     body = _body(line.line, priced)
     fields = _sent(body)
-    kind, item = _item(draft, line, priced, known, is_new=sent is None)
-    if sent is None:
+    stored = {**fields, "item": _item_name(line)}
+    if is_new_line(line, sent.sent if sent else None):
+        if sent is not None:
+            _remove(draft, line.line.line_id, sent, known, is_replaced=True)
+        kind, item = _item(draft, line, priced, known)
         changes = tuple(Change(name, None, value) for name, value in fields.items() if value is not None)
         step = AddLine(
             line=line.line,
@@ -142,19 +154,19 @@ def _line(
             item_id=item.kaseya_id if item else None,
             item_key=item_key(line),
             body=body,
-            sent=fields,
+            sent=stored,
             changes=changes,
         )
         draft.steps.append(step)
-    elif changes := _changes(sent, fields):
+    elif sent and (changes := _changes(sent, fields)):
         update = UpdateLine(
-            line_id=line.line.line_id, kaseya_line_id=sent.kaseya_line_id, body=body, sent=fields, changes=changes
+            line_id=line.line.line_id, kaseya_line_id=sent.kaseya_line_id, body=body, sent=stored, changes=changes
         )
         draft.steps.append(update)
 
 
 def _item(
-    draft: _Draft, line: DesiredLine, priced: tuple[Decimal, Decimal], known: Known, *, is_new: bool
+    draft: _Draft, line: DesiredLine, priced: tuple[Decimal, Decimal], known: Known
 ) -> tuple[ItemKind, KnownItem | None]:
     """The item a line stands for, with a step that creates it where it is missing; free text is item 0."""
     if line.kind is ItemKind.OTHER:
@@ -165,9 +177,8 @@ def _item(
     if line.kind is ItemKind.PRODUCT and not known.can(Capability.PRODUCT_CREATE):
         draft.warnings.append(product_not_created(line.line))
         return ItemKind.OTHER, KnownItem(kaseya_id=0)
-    key = f"{line.kind}:{item_key(line)}"
-    if is_new and key not in draft.item_keys:
-        draft.item_keys.add(key)
+    if _item_name(line) not in draft.item_names:
+        draft.item_names.add(_item_name(line))
         draft.steps.append(_create_item(line, priced))
     return line.kind, None
 
@@ -221,23 +232,25 @@ def _changes(sent: SentLine, fields: Mapping[str, Any]) -> tuple[Change, ...]:
 
 def _gone(draft: _Draft, known: Known, *, kept: set[str]) -> None:
     """Take what is not on the quote any more off the quotation."""
-    for line_id, sent in _removed_lines(known, kept):
-        quantity = Change("quantity", sent.sent.get("quantity"), "0")
-        if known.can(Capability.QUOTATION_LINE_DELETE):
-            draft.steps.append(RemoveLine(line_id=line_id, kaseya_line_id=sent.kaseya_line_id, changes=(quantity,)))
-            continue
-        name = sent.sent.get("name")
-        detail = f"This tenant's API cannot delete lines: the quantity of {name!r} was set to 0 instead."
-        draft.warnings.append(QuoteWarning("quotation_line_zeroed", detail, line_id))
-        if not sent.removed:
-            draft.steps.append(_zero(line_id, sent, quantity))
+    for line_id, sent in known.lines.items():
+        if line_id not in kept:
+            _remove(draft, line_id, sent, known)
 
 
-def _removed_lines(known: Known, kept: set[str]) -> Iterator[tuple[str, SentLine]]:
-    return ((line_id, sent) for line_id, sent in known.lines.items() if line_id not in kept)
+def _remove(draft: _Draft, line_id: str, sent: SentLine, known: Known, *, is_replaced: bool = False) -> None:
+    """Delete a line; where the tenant's API cannot, its quantity goes to zero, once, and that is told."""
+    quantity = Change("quantity", sent.sent.get("quantity"), "0")
+    if known.can(Capability.QUOTATION_LINE_DELETE):
+        draft.steps.append(RemoveLine(line_id=line_id, kaseya_line_id=sent.kaseya_line_id, changes=(quantity,)))
+        return
+    name = sent.sent.get("name")
+    detail = f"This tenant's API cannot delete lines: the quantity of {name!r} was set to 0 instead."
+    draft.warnings.append(QuoteWarning("quotation_line_zeroed", detail, line_id))
+    if is_replaced or not sent.removed:
+        draft.steps.append(_zero(line_id, sent, quantity, is_replaced=is_replaced))
 
 
-def _zero(line_id: str, sent: SentLine, quantity: Change) -> UpdateLine:
+def _zero(line_id: str, sent: SentLine, quantity: Change, *, is_replaced: bool) -> UpdateLine:
     fields = sent.sent
     body = LineItemInput(
         name=fields.get("name"),
@@ -253,5 +266,6 @@ def _zero(line_id: str, sent: SentLine, quantity: Change) -> UpdateLine:
         body=body,
         sent=fields,
         removed=True,
+        replaced=is_replaced,
         changes=(quantity,),
     )

@@ -41,6 +41,10 @@ class AnotherMakesItError(Exception):
     """Another quote is creating the same record right now: wait for it and take what it made."""
 
 
+class OutdatedPlanError(Exception):
+    """BMS was not as our links said; they are put right, so the run starts again at once with a new plan."""
+
+
 class ExpiredError(Exception):
     """The quote's date passed while it waited, and BMS cannot backdate: what is in BMS stays as it is."""
 

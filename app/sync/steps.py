@@ -150,13 +150,17 @@ class AddLine(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateLine(Step):
-    """Write a line back; with ``removed`` its quantity goes to zero, since this tenant cannot delete lines."""
+    """Write a line back; with ``removed`` its quantity goes to zero, since this tenant cannot delete lines.
+
+    A ``replaced`` one leaves our line map then, for the line of another item that follows.
+    """
 
     line_id: str
     kaseya_line_id: int
     body: LineItemInput
     sent: Mapping[str, Any]
     removed: bool = False
+    replaced: bool = False
     resource = "quotation_line"
 
     @property
