@@ -1,13 +1,13 @@
 """The SQL of intents: the notes committed before a create is sent."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.tables import Intent
+from app.db.tables import Connection, Intent
 
 OPEN, RESEND, DONE = "open", "resend", "done"
 
@@ -18,9 +18,12 @@ def _is(connection_id: str, kind: str, key: str) -> tuple[ColumnElement[bool], .
 
 async def declare(
     session: AsyncSession, connection_id: str, kind: str, key: str, *, quote_id: str, hint: dict[str, Any]
-) -> Intent | None:
-    """Note that a create is about to be sent and return None; or return the note that is there already."""
-    declared = await session.scalar(
+) -> datetime | Intent:
+    """Note that a create is about to be sent and return when; or return the note that is there already.
+
+    The time is the sending's own mark: whatever is noted about it later must carry it.
+    """
+    declared: datetime | None = await session.scalar(
         insert(Intent)
         .values(
             connection_id=connection_id,
@@ -31,21 +34,27 @@ async def declare(
             sent_at=func.clock_timestamp(),
         )
         .on_conflict_do_nothing()
-        .returning(Intent.key)
+        .returning(Intent.sent_at)
     )
     if declared is not None:
-        return None
-    return await session.scalar(select(Intent).where(*_is(connection_id, kind, key)).with_for_update())
+        return declared
+    found: Intent = (
+        await session.scalars(select(Intent).where(*_is(connection_id, kind, key)).with_for_update())
+    ).one()
+    return found
 
 
-async def declare_again(session: AsyncSession, intent: Intent, *, quote_id: str, audit_at: datetime | None) -> None:
+async def declare_again(
+    session: AsyncSession, intent: Intent, *, quote_id: str, hint: dict[str, Any], audit_at: datetime | None
+) -> datetime:
     """Note that the create is sent once more, and when to look late for what the first sending may have done."""
-    await session.execute(
+    sent_at: datetime | None = await session.scalar(
         update(Intent)
         .where(*_is(intent.connection_id, intent.kind, intent.key))
         .values(
             state=OPEN,
             quote_id=quote_id,
+            hint=hint,
             sent_at=func.clock_timestamp(),
             sends=Intent.sends + 1,
             looks=0,
@@ -53,7 +62,11 @@ async def declare_again(session: AsyncSession, intent: Intent, *, quote_id: str,
             result=None,
             audit_at=audit_at,
         )
+        .returning(Intent.sent_at)
+        .execution_options(synchronize_session=False)
     )
+    assert sent_at is not None, "the intent was read in this transaction, and locked"
+    return sent_at
 
 
 async def close(session: AsyncSession, connection_id: str, kind: str, key: str, *, result: dict[str, Any]) -> None:
@@ -63,21 +76,64 @@ async def close(session: AsyncSession, connection_id: str, kind: str, key: str, 
     )
 
 
+async def close_sending(
+    session: AsyncSession, connection_id: str, kind: str, key: str, *, sent_at: datetime, result: dict[str, Any]
+) -> Intent | None:
+    """Note what one sending made; None when that was noted.
+
+    Where the note is another sending's by now, it is left alone and returned: whoever looked for ours in vain has
+    sent again, and BMS may hold two.
+    """
+    closed = await session.scalar(
+        update(Intent)
+        .where(*_is(connection_id, kind, key), Intent.sent_at == sent_at)
+        .values(state=DONE, result=result, look_at=None)
+        .returning(Intent.key)
+    )
+    return None if closed is not None else await session.get(Intent, (connection_id, kind, key))
+
+
+async def take_back(session: AsyncSession, connection_id: str, kind: str, key: str, *, sent_at: datetime) -> None:
+    """Forget one sending that BMS has certainly not applied; one before it that is still in doubt stays in doubt."""
+    this = (*_is(connection_id, kind, key), Intent.sent_at == sent_at, Intent.state == OPEN)
+    await session.execute(delete(Intent).where(*this, Intent.audit_at.is_(None)))
+    await session.execute(update(Intent).where(*this).values(state=RESEND, sends=Intent.sends - 1))
+
+
 async def withdraw(session: AsyncSession, connection_id: str, kind: str, key: str) -> None:
     """Forget the note: the create was certainly not applied, or what it made is gone."""
     await session.execute(delete(Intent).where(*_is(connection_id, kind, key)))
 
 
 async def doubt(
-    session: AsyncSession, connection_id: str, kind: str, key: str, *, look_at: datetime, looks: int
+    session: AsyncSession,
+    connection_id: str,
+    kind: str,
+    key: str,
+    *,
+    sent_at: datetime,
+    look_at: datetime,
+    looks: int,
 ) -> None:
     """Note when to look (again) whether BMS has applied the create."""
-    await session.execute(update(Intent).where(*_is(connection_id, kind, key)).values(look_at=look_at, looks=looks))
+    await session.execute(
+        update(Intent)
+        .where(*_is(connection_id, kind, key), Intent.sent_at == sent_at, Intent.state == OPEN)
+        .values(look_at=look_at, looks=looks)
+    )
 
 
-async def allow_again(session: AsyncSession, connection_id: str, kind: str, key: str) -> None:
-    """Note that the create was looked for and not found, so that it may be sent once more."""
-    await session.execute(update(Intent).where(*_is(connection_id, kind, key)).values(state=RESEND, look_at=None))
+async def allow_again(session: AsyncSession, intent: Intent, *, audit_at: datetime) -> None:
+    """Note that the create was looked for and not found, so that it may be sent once more.
+
+    The late look is due from now on, whether it is sent again or not: what BMS applies late may stand beside what
+    somebody else has made meanwhile.
+    """
+    await session.execute(
+        update(Intent)
+        .where(*_is(intent.connection_id, intent.kind, intent.key), Intent.sent_at == intent.sent_at)
+        .values(state=RESEND, look_at=None, audit_at=audit_at)
+    )
 
 
 async def open_of(session: AsyncSession, connection_id: str, quote_id: str) -> list[Intent]:
@@ -106,27 +162,46 @@ async def take_over(session: AsyncSession, intent: Intent, *, quote_id: str) -> 
     return taken is not None
 
 
-async def due_audits(session: AsyncSession, *, limit: int) -> list[Intent]:
-    """Claim re-sent creates whose late audit look is due; each is looked at once."""
+async def due_audits(session: AsyncSession, *, limit: int, again_after: timedelta) -> list[Intent]:
+    """Claim re-sent creates whose late look is due; one that is not finished is claimed again after a while."""
     due = (
         select(Intent.connection_id, Intent.kind, Intent.key)
-        .where(Intent.audit_at <= func.now(), Intent.state == DONE)
+        .join(Connection, Connection.id == Intent.connection_id)
+        .where(Intent.audit_at <= func.now(), Intent.state == DONE, Connection.state == "active")
+        .order_by(Intent.audit_at)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=Intent, skip_locked=True)
         .cte()
     )
     claimed = await session.scalars(
         update(Intent)
         .where(Intent.connection_id == due.c.connection_id, Intent.kind == due.c.kind, Intent.key == due.c.key)
-        .values(audit_at=None)
+        .values(audit_at=func.now() + again_after)
         .returning(Intent)
         .execution_options(synchronize_session=False)
     )
     return list(claimed)
 
 
-async def audit_later(session: AsyncSession, intent: Intent, *, audit_at: datetime) -> None:
-    """Put a late look off, since BMS could not be asked."""
+async def audited(session: AsyncSession, intent: Intent) -> None:
+    """Note that the late look is done; one for a sending since then stays due."""
     await session.execute(
-        update(Intent).where(*_is(intent.connection_id, intent.kind, intent.key)).values(audit_at=audit_at)
+        update(Intent)
+        .where(*_is(intent.connection_id, intent.kind, intent.key), Intent.sent_at == intent.sent_at)
+        .values(audit_at=None)
     )
+
+
+async def done_of(session: AsyncSession, connection_id: str, quote_id: str, kind: str) -> list[Intent]:
+    """What creates of this kind have made for the quote, oldest first."""
+    found = await session.scalars(
+        select(Intent)
+        .where(
+            Intent.connection_id == connection_id,
+            Intent.quote_id == quote_id,
+            Intent.kind == kind,
+            Intent.state == DONE,
+        )
+        .order_by(Intent.sent_at)
+    )
+    return list(found)

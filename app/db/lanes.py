@@ -111,6 +111,16 @@ async def guard(session: AsyncSession, claim: Claim) -> timedelta:
     return left
 
 
+async def hold(session: AsyncSession, claim: Claim) -> None:
+    """Keep the lane ours until this transaction ends; raises :class:`LeaseLostError` when it is not any more.
+
+    What is written under the lease is written with this: nobody else can claim the lane before the commit.
+    """
+    ours = await session.scalar(select(Quote.quote_id).where(*held(claim)).with_for_update(key_share=True))
+    if ours is None:
+        raise LeaseLostError(claim.quote_id)
+
+
 async def settle(
     session: AsyncSession,
     claim: Claim,

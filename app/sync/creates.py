@@ -1,16 +1,20 @@
 """Creates by intent: committed before the call, closed with its result, looked for when the answer is lost."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import intents, lanes, links
+from app.db import intents, issues, lanes, links
+from app.db.lanes import LeaseLostError
 from app.db.tables import Intent, LinkLine
 from app.kaseya import (
+    CapabilityMissingError,
     KaseyaAmbiguousError,
     KaseyaCredentialsError,
+    KaseyaHostRefusedError,
     KaseyaRejectedError,
     KaseyaThrottledError,
     KaseyaTransientError,
@@ -23,6 +27,17 @@ LOOKS = 2
 TRUSTED_FOR = timedelta(hours=1)
 """What another quote created this recently is taken even where BMS does not list it yet; later, BMS's list is right."""
 
+NOTHING_HAPPENED = (
+    KaseyaTransientError,
+    KaseyaThrottledError,
+    KaseyaRejectedError,
+    KaseyaCredentialsError,
+    CapabilityMissingError,
+    KaseyaHostRefusedError,
+    LeaseLostError,
+)
+"""BMS has certainly not applied the create: it said no, or the call never went out."""
+
 Result = dict[str, Any]
 Send = Callable[[], Awaitable[Result]]
 
@@ -33,19 +48,19 @@ async def create(errand: Errand, kind: str, key: str, *, hint: Mapping[str, Any]
     ``hint`` is what finds the record again. Raises :class:`InDoubtError` when the answer is lost,
     :class:`AnotherMakesItError` while another quote is creating the same, and KaseyaError when nothing was created.
     """
-    found = await _declare(errand, kind, key, hint=dict(hint))
-    if found is not None:
-        return await _close(errand, kind, key, hint=hint, result=found)
+    declared = await _declare(errand, kind, key, hint=dict(hint))
+    if isinstance(declared, dict):
+        await _take_over_result(errand, kind, hint=hint, result=declared)
+        return declared
     try:
         result = await send()
-    except (KaseyaTransientError, KaseyaThrottledError, KaseyaRejectedError, KaseyaCredentialsError):
+    except NOTHING_HAPPENED:
         async with errand.database.transaction() as session:
-            await lanes.guard(session, errand.claim)
-            await intents.withdraw(session, errand.connection_id, kind, key)
+            await intents.take_back(session, errand.connection_id, kind, key, sent_at=declared)
         raise
     except KaseyaAmbiguousError as error:
-        raise await _doubt(errand, kind, key) from error
-    return await _close(errand, kind, key, hint=hint, result=result)
+        raise await _doubt(errand, kind, key, sent_at=declared) from error
+    return await _close(errand, kind, key, sent_at=declared, hint=hint, result=result)
 
 
 async def resolve(errand: Errand) -> None:
@@ -68,15 +83,17 @@ async def _resolve(errand: Errand, intent: Intent) -> None:
         raise NeedsPersonError(problem)
     found = await look(errand, intent)
     if found:
-        await _close(errand, intent.kind, intent.key, hint=intent.hint, result=found[0])
+        await _close(
+            errand, intent.kind, intent.key, sent_at=intent.sent_at, hint=intent.hint, result=found[0], fenced=True
+        )
         if len(found) > 1:
             raise NeedsPersonError(several_found(intent, found))
     elif intent.looks + 1 < LOOKS:
-        raise await _doubt(errand, intent.kind, intent.key, looks=intent.looks + 1)
+        raise await _doubt(errand, intent.kind, intent.key, sent_at=intent.sent_at, looks=intent.looks + 1)
     else:
         async with errand.database.transaction() as session:
-            await lanes.guard(session, errand.claim)
-            await intents.allow_again(session, errand.connection_id, intent.kind, intent.key)
+            await lanes.hold(session, errand.claim)
+            await intents.allow_again(session, intent, audit_at=errand.clock() + errand.audit_after)
 
 
 def several_found(intent: Intent, found: list[Result]) -> Problem:
@@ -92,24 +109,23 @@ def several_found(intent: Intent, found: list[Result]) -> Problem:
     )
 
 
-async def _declare(errand: Errand, kind: str, key: str, *, hint: Result) -> Result | None:
-    """Commit the intent, under the fence; returns the result of an earlier create of the same, if there is one."""
+async def _declare(errand: Errand, kind: str, key: str, *, hint: Result) -> datetime | Result:
+    """Commit the intent, under the fence, and return its time; or the result of an earlier create of the same."""
     async with errand.database.transaction() as session:
-        await lanes.guard(session, errand.claim)
+        await lanes.hold(session, errand.claim)
         intent = await intents.declare(session, errand.connection_id, kind, key, quote_id=errand.quote_id, hint=hint)
-        if intent is None:
-            return None
+        if isinstance(intent, datetime):
+            return intent
         now = errand.clock()
-        if intent.state == intents.DONE and _is_trusted(intent, now=now):
+        if intent.state == intents.DONE and intent.result is not None and _is_trusted(intent, now=now):
             return intent.result
         if intent.state == intents.OPEN:
             await _wait_or_take_over(session, errand, intent)
         audit_at = now + errand.audit_after if intent.state == intents.RESEND else None
-        await intents.declare_again(session, intent, quote_id=errand.quote_id, audit_at=audit_at)
-        return None
+        return await intents.declare_again(session, intent, quote_id=errand.quote_id, hint=hint, audit_at=audit_at)
 
 
-def _is_trusted(intent: Intent, *, now: Any) -> bool:  # noqa: ANN401 - an aware datetime
+def _is_trusted(intent: Intent, *, now: datetime) -> bool:
     return intent.kind not in SHARED or now - intent.sent_at < TRUSTED_FOR
 
 
@@ -123,22 +139,47 @@ async def _wait_or_take_over(session: AsyncSession, errand: Errand, intent: Inte
     raise InDoubtError(errand.clock(), intent.kind)
 
 
-async def _doubt(errand: Errand, kind: str, key: str, *, looks: int = 0) -> InDoubtError:
+async def _doubt(errand: Errand, kind: str, key: str, *, sent_at: datetime, looks: int = 0) -> InDoubtError:
     look_at = errand.clock() + errand.grace
     async with errand.database.transaction() as session:
-        await intents.doubt(session, errand.connection_id, kind, key, look_at=look_at, looks=looks)
+        await intents.doubt(session, errand.connection_id, kind, key, sent_at=sent_at, look_at=look_at, looks=looks)
     return InDoubtError(look_at, kind)
 
 
-async def _close(errand: Errand, kind: str, key: str, *, hint: Mapping[str, Any], result: Result) -> Result:
+async def _close(
+    errand: Errand,
+    kind: str,
+    key: str,
+    *,
+    sent_at: datetime,
+    hint: Mapping[str, Any],
+    result: Result,
+    fenced: bool = False,
+) -> Result:
     """Commit the result and the link together.
 
-    No fence here: what BMS has made must be remembered even by a worker that lost its lease meanwhile.
+    What BMS has made must be remembered even by a worker that lost its lease meanwhile, so a sending's own result
+    needs no fence. But where the next worker has sent again since then, its result stays, and a person hears of two.
     """
     async with errand.database.transaction() as session:
-        await intents.close(session, errand.connection_id, kind, key, result=result)
-        await _remember(session, errand, kind, hint, result)
+        if fenced:
+            await lanes.hold(session, errand.claim)
+        other = await intents.close_sending(session, errand.connection_id, kind, key, sent_at=sent_at, result=result)
+        if other is None:
+            await _remember(session, errand, kind, hint, result)
+        elif other.result is not None and other.result["id"] != result["id"]:
+            said = asdict(several_found(other, [other.result, result]))
+            await issues.open_issue(session, errand.connection_id, errand.quote_id, **said)
+    if other is not None:
+        raise AnotherMakesItError if kind in SHARED else LeaseLostError(errand.quote_id)
     return result
+
+
+async def _take_over_result(errand: Errand, kind: str, *, hint: Mapping[str, Any], result: Result) -> None:
+    """Link what an earlier create of the same has made, this quote's or another's."""
+    async with errand.database.transaction() as session:
+        await lanes.hold(session, errand.claim)
+        await _remember(session, errand, kind, hint, result)
 
 
 async def _remember(session: AsyncSession, errand: Errand, kind: str, hint: Mapping[str, Any], result: Result) -> None:

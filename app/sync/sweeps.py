@@ -11,8 +11,8 @@ from app.db import budget, intents, issues, links
 from app.db.tables import Connection, Intent, Quote
 from app.house import House
 from app.intake.canonical import from_canonical
-from app.kaseya import KaseyaError
 from app.settings import seconds
+from app.sync import notices
 from app.sync.creates import several_found
 from app.sync.errand import Errand, prepare
 from app.sync.looks import cannot_be_found, look
@@ -43,28 +43,27 @@ class Sweeper:
     async def sweep(self) -> None:
         """One round."""
         async with self._house.database.transaction() as session:
-            due = await intents.due_audits(session, limit=AUDITS_AT_ONCE)
+            due = await intents.due_audits(session, limit=AUDITS_AT_ONCE, again_after=LOOK_AGAIN)
             session.expunge_all()
             await budget.forget_old_slots(session, window=seconds(self._house.settings.kaseya_call_window_seconds))
         for intent in due:
-            await self._audit(intent)
+            try:
+                await self._audit(intent)
+            except Exception as error:  # noqa: BLE001 - one record that cannot be looked for must not stop the others
+                log.warning("audit.postponed", kind=intent.kind, error=type(error).__name__)
 
     async def _audit(self, intent: Intent) -> None:
         """Look once more for a create that was sent twice: BMS may have applied the first one very late."""
         errand = await self._errand(intent)
-        if errand is None or cannot_be_found(errand, intent):
-            return
-        try:
-            found = await look(errand, intent)
-        except KaseyaError as error:
-            log.warning("audit.postponed", kind=intent.kind, error=str(error))
-            async with self._house.database.transaction() as session:
-                await intents.audit_later(session, intent, audit_at=self._house.clock() + LOOK_AGAIN)
-            return
-        if len(found) > 1:
-            said = asdict(several_found(intent, found))
-            async with self._house.database.transaction() as session:
-                await issues.open_issue(session, intent.connection_id, intent.quote_id, **said)
+        found = [] if errand is None or cannot_be_found(errand, intent) else await look(errand, intent)
+        known = {each["id"]: each for each in (intent.result, *found) if each is not None}
+        async with self._house.database.transaction() as session:
+            await intents.audited(session, intent)
+            if len(known) > 1:
+                problem = several_found(intent, [known[each] for each in sorted(known)])
+                issue_id = await issues.open_issue(session, intent.connection_id, intent.quote_id, **asdict(problem))
+                if issue_id is not None:
+                    await notices.issue_opened(session, intent.connection_id, intent.quote_id, issue_id, problem)
 
     async def _errand(self, intent: Intent) -> Errand | None:
         async with self._house.database.transaction() as session:
