@@ -307,6 +307,7 @@ async def _update_line(errand: Errand, step: UpdateLine) -> None:
     line = errand.lines[step.line_id]
     values = {"sent": dict(step.sent), "removed": step.removed}
     async with errand.database.transaction() as session:
+        await lanes.hold(session, errand.claim)
         await links.save_line(
             session,
             errand.connection_id,

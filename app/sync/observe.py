@@ -92,7 +92,10 @@ async def _account(errand: Errand, desired: Desired) -> _FoundAccount:
     if named is not None and named != link.account_id:
         return await _named_account(errand, named)
     if link.account_id is not None:
-        return _FoundAccount(id=link.account_id, location_id=link.location_id)
+        location_id = link.location_id
+        if location_id is None:  # the run that made the account ended before it knew
+            location_id = await _location(errand, await errand.client.accounts.get(link.account_id))
+        return _FoundAccount(id=link.account_id, location_id=location_id)
     found = await _accounts_called(errand, desired.account.name or "")
     active = [account for account in found if account.is_active]
     if active:
