@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from rich.table import Table
 
 from chaos.replicas import Replica, crash_database, kill_replicas
 from chaos.storm import Frontend, StormQuote, make_quotes
-from chaos.verdict import Figure, judge
+from chaos.verdict import Figure, judge, write_report
 from demo.children import sandbox
 from local.postgres import own_postgres
 
@@ -58,29 +59,41 @@ def main(
     quotes: Annotated[int, typer.Option(help="how many quotes")] = 500,
     events: Annotated[int, typer.Option(help="events of each quote")] = 10,
     minutes: Annotated[float, typer.Option(help="how long the storm blows")] = 5,
+    report: Annotated[
+        Path | None, typer.Option(help="a folder for all calls, runs and issues, to read afterwards")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="repeat the quotes and the order of a storm")] = None,
 ) -> None:
     """Blow a storm, let it settle, and judge what is left."""
     seed = secrets.randbelow(10**6) if seed is None else seed
     console.print(f"storm {seed}: {quotes} quotes, {quotes * events} events, {minutes:g} minutes, then time to settle")
-    figures = asyncio.run(_storm(make_quotes(quotes, events_each=events, chance=random.Random(seed)), minutes, seed))
+    storm = Storm(make_quotes(quotes, events_each=events, chance=random.Random(seed)), minutes, seed, report)
+    figures = asyncio.run(_blow(storm))
     _show(figures)
     raise typer.Exit(0 if all(figure.ok for figure in figures) else 1)
 
 
-async def _storm(quotes: list[StormQuote], minutes: float, seed: int) -> list[Figure]:
-    chance = random.Random(seed)
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """What is to happen."""
+
+    quotes: list[StormQuote]
+    minutes: float
+    seed: int
+    report: Path | None
+
+
+async def _blow(storm: Storm) -> list[Figure]:
     with (
         tempfile.TemporaryDirectory(prefix="quotebridge-chaos-") as folder,
         own_postgres() as database_url,
         sandbox(Path(folder), contract="extended") as bms,
     ):
-        return await _with_bms(Path(folder), database_url, bms.url, quotes, minutes, chance)
+        return await _with_bms(Path(folder), database_url, bms.url, storm)
 
 
-async def _with_bms(
-    folder: Path, database_url: str, bms_url: str, quotes: list[StormQuote], minutes: float, chance: random.Random
-) -> list[Figure]:
+async def _with_bms(folder: Path, database_url: str, bms_url: str, storm: Storm) -> list[Figure]:
+    chance = random.Random(storm.seed)
     key = secrets.token_hex(20)
     environment = _environment(database_url, bms_url, key)
     await asyncio.to_thread(_migrate, environment)
@@ -100,12 +113,14 @@ async def _with_bms(
                 asyncio.create_task(kill_replicas(replicas, chance, every=(3, 12))),
                 asyncio.create_task(crash_database(database_url, chance, every=(5, 40), crashes=crashes)),
             ]
-            await frontend.send_all(quotes, over=timedelta(minutes=minutes))
+            await frontend.send_all(storm.quotes, over=timedelta(minutes=storm.minutes))
             await _calm(trouble, replicas, control)
             await _settle(replicas, frontend, key)
             state = (await control.get("/_sandbox/state")).json()
             violations = (await control.get("/_sandbox/violations")).json()
-        figures = await judge(database_url, state, violations, quotes, frontend.acknowledged)
+            if storm.report:
+                await write_report(storm.report, database_url, state, (await control.get("/_sandbox/calls")).json())
+        figures = await judge(database_url, state, violations, storm.quotes, frontend.acknowledged)
         kills = sum(replica.lives for replica in replicas) - REPLICAS
         return [
             Figure("events sent · tries", f"{len(frontend.acknowledged)} · {frontend.tries}", ok=True),

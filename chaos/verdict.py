@@ -1,9 +1,12 @@
 """The verdict: what BMS and the database hold after the storm, counted against what they must hold."""
 
+import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -107,3 +110,22 @@ def _same_lines(state: Mapping[str, Any], opportunity: Json, wanted: Json) -> bo
         (line["name"], Decimal(line["quantity"]), Decimal(line["unit_price"])) for line in wanted["lines"]
     )
     return held == expected
+
+
+async def write_report(folder: Path, database_url: str, state: Mapping[str, Any], calls: Sequence[Json]) -> None:
+    """Keep what is needed to find out why: BMS's state and calls, and our own quotes, runs, intents and issues."""
+    tables: dict[str, list[Json]] = {}
+    connection = await asyncpg.connect(database_url)
+    try:
+        for table in ("quotes", "runs", "intents", "issues", "links", "link_lines"):
+            rows = await connection.fetch(f"SELECT to_jsonb(t) AS row FROM {table} t")  # noqa: S608 - our own names
+            tables[table] = [json.loads(row["row"]) for row in rows]
+    finally:
+        await connection.close()
+    await asyncio.to_thread(_write, folder, {"state": state, "calls": calls, **tables})
+
+
+def _write(folder: Path, contents: Mapping[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        (folder / f"{name}.json").write_text(json.dumps(content, indent=1))
