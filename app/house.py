@@ -12,6 +12,7 @@ from app.connections.clients import Clients
 from app.connections.doors import load_door
 from app.connections.secrets import Vault
 from app.db.session import Database
+from app.db.walls import take_service_role
 from app.directory import Directory
 from app.intake.accept import Debounce
 from app.intake.doors import Doors
@@ -55,7 +56,9 @@ async def open_house(settings: Settings, *, clock: Clock = utc_now) -> AsyncIter
     async with AsyncExitStack() as stack:
         database = Database.connect(settings.sqlalchemy_url, pool_size=settings.database_pool)
         stack.push_async_callback(database.close)
-        pool = asyncpg.create_pool(settings.dsn, min_size=0, max_size=INBOX_POOL, timeout=CONNECT_SECONDS)
+        pool = asyncpg.create_pool(
+            settings.dsn, min_size=0, max_size=INBOX_POOL, timeout=CONNECT_SECONDS, init=take_service_role
+        )
         inbox = Inbox(pool, debounce=_debounce(settings), clock=clock)
         await pool
         stack.push_async_callback(pool.close)

@@ -19,12 +19,18 @@ TYPES = """
 SELECT typname, typtype FROM pg_type
 WHERE typnamespace = 'public'::regnamespace AND typtype IN ('d', 'e') ORDER BY 1
 """
+WALLS = """
+SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, p.polname, pg_get_expr(p.polqual, p.polrelid)
+FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' ORDER BY 1
+"""
 SCHEMA = {
     "columns": COLUMNS,
     "indexes": INDEXES,
     "constraints": CONSTRAINTS,
     "functions": FUNCTIONS,
     "types": TYPES,
+    "walls": WALLS,
 }
 
 

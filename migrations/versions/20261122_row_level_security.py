@@ -1,0 +1,44 @@
+"""Row-level security: a transaction that is for one connection sees and writes that connection's rows alone."""
+
+from alembic import op
+
+revision = "20261122_rows"
+down_revision = "20261122"
+branch_labels = None
+depends_on = None
+
+OWNED = (
+    "api_keys",
+    "drifts",
+    "events",
+    "intents",
+    "issues",
+    "items",
+    "link_lines",
+    "links",
+    "lookups",
+    "notices",
+    "paces",
+    "quote_aliases",
+    "quote_documents",
+    "quotes",
+    "runs",
+    "signing_secrets",
+)
+OWNERS = {"connections": "id"} | dict.fromkeys(OWNED, "connection_id")
+"""Every table whose rows belong to a connection, and the column that says to which."""
+
+# The setting is read once per statement, not once per row. NULL, of an operator's key, equals no connection.
+IS_OURS = "(SELECT coalesce(current_setting('quotebridge.connection', true), '')) IN ('', {column})"
+
+
+def upgrade() -> None:
+    for table, column in OWNERS.items():
+        op.execute(f"CREATE POLICY of_connection ON {table} USING ({IS_OURS.format(column=column)})")
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+
+
+def downgrade() -> None:
+    for table in OWNERS:
+        op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY")
+        op.execute(f"DROP POLICY of_connection ON {table}")
