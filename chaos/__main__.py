@@ -52,6 +52,7 @@ FAULTS = (
     {"kind": "throttle", "probability": 0.005, "seconds": 1},
     {"kind": "late_apply", "probability": 0.005, "seconds": 2, "method": "POST"},
 )
+UNDER_WAY = ("pending", "syncing", "retrying")
 console = Console()
 
 
@@ -150,13 +151,19 @@ async def _settle(replicas: list[Replica], frontend: Frontend, key: str, *, pati
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=30) as api:
         while time.monotonic() < deadline:
             await asyncio.sleep(1)
-            moving = 0
-            for state in ("pending", "syncing", "retrying"):
-                answer = await api.get(f"{replicas[0].url}{base}/quotes", params={"state": state, "limit": 1})
-                moving += len(answer.json()["items"]) if answer.is_success else 1
-            if not moving:
+            moving = [await _are_any(api, f"{replicas[0].url}{base}/quotes", state) for state in UNDER_WAY]
+            if not any(moving):
                 await asyncio.sleep(float(WAITS["AUDIT_AFTER_SECONDS"]) * 1.5)
                 return
+
+
+async def _are_any(api: httpx.AsyncClient, url: str, state: str) -> bool:
+    """Whether any quote is in this state; a replica that is still starting cannot tell, so perhaps."""
+    try:
+        answer = await api.get(url, params={"state": state, "limit": 1})
+    except httpx.HTTPError:
+        return True
+    return bool(answer.json()["items"]) if answer.is_success else True
 
 
 async def _connect(replicas: list[Replica], bms_url: str, key: str, chance: random.Random) -> Frontend:
