@@ -37,6 +37,7 @@ def _command(stage: Stage, quote_id: str) -> str:
     event["data"] |= {"quote_id": quote_id, "number": "3001", "name": "My first quote"}
     del event["data"]["version"]  # so that the later timestamp is the newer event
     hex_key = base64.b64decode(stage.signing_secret.removeprefix("whsec_")).hex()
+    event["timestamp"] = "'$(date -u +%FT%TZ)'"
     return f"""BODY='{json.dumps(event)}'
 KEY={hex_key}
 ID=msg_$RANDOM$RANDOM; NOW=$(date +%s)
