@@ -66,7 +66,7 @@ async def asking(house: House, connection: Connection) -> AsyncIterator[KaseyaCl
             yield house.clients.client(connection, urgent=True)
     except NotAskedError as error:
         if isinstance(error.__cause__, KaseyaCredentialsError):
-            async with house.database.transaction() as session:
+            async with house.database.of(connection.id).transaction() as session:
                 reason = error.__cause__.message
                 await count_refusal(session, connection.id, reason=reason, now=house.clock())
         raise

@@ -47,7 +47,7 @@ OperatorDep = Annotated[Visitor, Depends(_operator)]
 
 async def _connection(house: HouseDep, visitor: VisitorDep, connection_id: str) -> Connection:
     if visitor.may_see(connection_id) and "\0" not in connection_id:
-        async with house.database.transaction() as session:
+        async with house.database.of(connection_id).transaction() as session:
             row = await session.get(Connection, connection_id)
         if row is not None:
             return row
@@ -58,8 +58,8 @@ async def _connection(house: HouseDep, visitor: VisitorDep, connection_id: str) 
 ConnectionDep = Annotated[Connection, Depends(_connection)]
 
 
-async def _session(house: HouseDep) -> AsyncIterator[AsyncSession]:
-    async with house.database.transaction() as session:
+async def _session(request: Request, house: HouseDep) -> AsyncIterator[AsyncSession]:
+    async with house.database.of(request.path_params.get("connection_id")).transaction() as session:
         yield session
 
 

@@ -96,7 +96,7 @@ class Pulses:
 async def _mark(database: Database, connection_id: str | None) -> str | None:
     """A text that differs when anything shown has changed; None while the database is away."""
     try:
-        async with database.transaction() as session:
+        async with database.of(connection_id).transaction() as session:
             mark: str | None = await session.scalar(_MARK, {"connection_id": connection_id})
     except (SQLAlchemyError, OSError):
         return None

@@ -64,14 +64,14 @@ async def healths(house: House, visitor: Visitor, *, before: str = "") -> Listed
         query = query.where(Connection.id == visitor.connection_id)
     if before:
         query = query.where(Connection.id < before)
-    async with house.database.transaction() as session:
+    async with house.database.of(visitor.connection_id).transaction() as session:
         rows = (await session.execute(query.order_by(Connection.id.desc()).limit(PAGE + 1))).all()
         return _cut([await _health(house, session, row) for row in rows], lambda row: row.connection.id)
 
 
 async def health_of(house: House, connection_id: str) -> Health | None:
     """One connection; None when it was deleted meanwhile."""
-    async with house.database.transaction() as session:
+    async with house.database.of(connection_id).transaction() as session:
         row = (await session.execute(_with_counts().where(Connection.id == connection_id))).one_or_none()
         return None if row is None else await _health(house, session, row)
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.console import words
+from app.console.settings_form import anchor_of
 from app.console.session import PATH, Visitor, seal, set_cookie, unseal
 from app.house import House
 
@@ -41,6 +42,7 @@ def _environment() -> Environment:
     )
     environment.globals["assets"] = {name: _asset(name) for name in STATIC_FILES}
     environment.globals["words"] = words
+    environment.globals["anchor_of"] = anchor_of
     environment.filters["moment"] = words.moment
     environment.filters["iso"] = _iso
     return environment

@@ -88,11 +88,13 @@ async def test_markup_in_a_name_is_shown_and_not_run(operator: Browser, bms: San
 
 def test_the_example_event_is_one_that_the_webhook_takes() -> None:
     printed = subprocess.run(
-        ["bash", "-c", sample.command("http://x", secret="whsec_AAAA").replace("curl -sS", 'printf "%s" "$body"; true')],
+        [
+            "bash",
+            "-c",
+            sample.command("http://x", secret="whsec_AAAA").replace("curl -sS", 'printf "%s" "$body"; true'),
+        ],
         capture_output=True,
         check=True,
     ).stdout.removesuffix(b"\n")
 
     assert parse(printed).quote.quote_id == sample.QUOTE_ID
-
-

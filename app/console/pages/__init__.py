@@ -1,6 +1,7 @@
 """The pages of the console, a module for each thing they are about."""
 
 from app.console.pages import (
+    access,
     activity,
     assets,
     connect,
@@ -26,6 +27,7 @@ PAGES = (
     quotes.router,
     events.router,
     issues.router,
+    access.router,
     activity.router,
     look_up.router,
 )

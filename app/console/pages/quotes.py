@@ -94,7 +94,7 @@ async def preview_quote(request: Request, connection: ConnectionDep, house: Hous
     """What a sync would do now, field by field; BMS is read and nothing is sent."""
     from app.sync.preview import preview  # noqa: PLC0415 - only a dry run needs the engine in the web process
 
-    async with house.database.transaction() as session:
+    async with house.database.of(connection.id).transaction() as session:
         quote = await _find(session, connection, quote_id)
     if connection.settings is None:
         detail = "Nothing can be planned before this connection's settings are saved."
