@@ -98,17 +98,47 @@ async def _accept(
     connection: inbox.Connection, deliveries: Sequence[Delivery], *, debounce: Debounce, now: datetime
 ) -> list[Acceptance]:
     keys = _quote_keys(deliveries)
-    await inbox.lock_quotes(connection, keys)
+    await _lock(connection, keys)
     known = await inbox.known_events(connection, _webhook_keys(deliveries))
+    fold = await _open_fold(connection, deliveries, keys, known=known, now=now)
+    acceptances = []
+    for delivery in deliveries:
+        if twins := fold.twins_of(delivery):
+            await _store(connection, fold, debounce)
+            if await inbox.join_lanes(connection, delivery.connection_id, *twins):
+                fold = await _open_fold(connection, deliveries, keys, known=known, now=now)
+            else:
+                fold = await _open_fold(connection, deliveries, keys, known=known, now=now)
+                fold.apart.add((delivery.connection_id, *twins))
+        acceptances.append(fold.take(delivery))
+    await _store(connection, fold, debounce)
+    return acceptances
+
+
+async def _lock(connection: inbox.Connection, keys: set[Key]) -> None:
+    """Lock the quotes and the lanes that they share, all in one go so that nobody deadlocks."""
+    roots = {(connection_id, root) for (connection_id, _), root in (await inbox.aliases_of(connection, keys)).items()}
+    await inbox.lock_quotes(connection, keys | roots)
+    now_roots = {(each, root) for (each, _), root in (await inbox.aliases_of(connection, keys)).items()}
+    if not now_roots <= keys | roots:
+        raise AcceptRaceError
+
+
+async def _open_fold(
+    connection: inbox.Connection,
+    deliveries: Sequence[Delivery],
+    keys: set[Key],
+    *,
+    known: dict[Key, KnownEvent],
+    now: datetime,
+) -> "_Fold":
     lanes, aliases = await inbox.known_lanes(connection, keys)
     fold = _Fold(known=known, lanes=lanes, aliases=aliases)
     quoter = [(d, fold.lane_of(d)) for d in deliveries if d.source is Source.QUOTER and d.event]
     if quoter:
         seen = [(d.connection_id, lane, d.digest) for d, lane in quoter]
         fold.seen |= await inbox.seen_digests(connection, seen, now=now)
-    acceptances = [fold.take(delivery) for delivery in deliveries]
-    await _store(connection, fold, debounce)
-    return acceptances
+    return fold
 
 
 async def _store(connection: inbox.Connection, fold: "_Fold", debounce: Debounce) -> None:
@@ -150,6 +180,21 @@ class _Fold:
         self.events: list[NewEvent] = []
         self.drafts: dict[Key, NewLane] = {}
         self.new_aliases: list[tuple[str, str, str]] = []
+        self.apart: set[tuple[str, str, str]] = set()
+
+    def twins_of(self, delivery: Delivery) -> tuple[str, str] | None:
+        """The two lanes, parent's first, that this delivery reveals to be one quote's revisions, where it does."""
+        if delivery.event is None or not (parent := delivery.event.quote.parent_quote_id):
+            return None
+        own = self._known_lane(delivery.connection_id, delivery.event.quote.quote_id)
+        other = self._known_lane(delivery.connection_id, parent)
+        if own is None or other is None or own == other or (delivery.connection_id, other, own) in self.apart:
+            return None
+        return other, own
+
+    def _known_lane(self, connection_id: str, quote_id: str) -> str | None:
+        lane = self._aliases.get((connection_id, quote_id), quote_id)
+        return lane if (connection_id, lane) in self._lanes else None
 
     def take(self, delivery: Delivery) -> Acceptance:
         """Decide about one delivery, with all those before it in the batch already decided."""
@@ -167,27 +212,27 @@ class _Fold:
         return self._merge(delivery, delivery.event)
 
     def lane_of(self, delivery: Delivery) -> str:
-        """The quote id of the lane: the root of the revisions, as far as they are known."""
+        """The quote id of the lane that all revisions share, whichever of them came first.
+
+        What is not known yet joins what is: a revision its parent's lane, a parent the lane that a revision has made.
+        """
         assert delivery.event
         quote, connection_id = delivery.event.quote, delivery.connection_id
-        if root := self._aliases.get((connection_id, quote.quote_id)):
-            return root
+        own = self._known_lane(connection_id, quote.quote_id)
         parent = quote.parent_quote_id
         if not parent or parent == quote.quote_id:
-            return quote.quote_id
-        if (connection_id, quote.quote_id) in self._lanes:
-            return self._adopt_parent(connection_id, quote.quote_id, parent)
-        root = self._aliases.get((connection_id, parent), parent)
+            return own or quote.quote_id
+        if own is not None:
+            if self._known_lane(connection_id, parent) is None:
+                self._alias(connection_id, parent, own)
+            return own
+        root = self._known_lane(connection_id, parent) or parent
         self._alias(connection_id, quote.quote_id, root)
         return root
 
-    def _adopt_parent(self, connection_id: str, quote_id: str, parent: str) -> str:
-        # A revision of this quote came before it and made the lane; its parent, if still to come, joins that lane.
-        if (connection_id, parent) not in self._lanes and (connection_id, parent) not in self._aliases:
-            self._alias(connection_id, parent, quote_id)
-        return quote_id
-
     def _alias(self, connection_id: str, alias: str, quote_id: str) -> None:
+        if alias == quote_id or self._aliases.get((connection_id, alias)) == quote_id:
+            return
         self._aliases[connection_id, alias] = quote_id
         self.new_aliases.append((connection_id, alias, quote_id))
 

@@ -7,11 +7,11 @@ from datetime import datetime
 
 import asyncpg
 
-from app.intake.accept import Acceptance, Debounce, Delivery, accept
+from app.intake.accept import Acceptance, AcceptRaceError, Debounce, Delivery, accept
 from app.telemetry import accept_seconds
 
 BATCH = 100
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, AcceptRaceError)
 
 
 class DatabaseAwayError(Exception):

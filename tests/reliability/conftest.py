@@ -50,9 +50,7 @@ def made(bms: Sandbox) -> dict[str, int]:
     names = (*SEEDED, "quotations", "lines", "attachments", "opportunity_notes")
     state = bms.state()
     return {
-        name: count
-        for name in names
-        if (count := sum(row["id"] > SEEDED.get(name, 0) for row in state.get(name, [])))
+        name: count for name in names if (count := sum(row["id"] > SEEDED.get(name, 0) for row in state.get(name, [])))
     }
 
 
