@@ -112,13 +112,13 @@ class Files:
 def files() -> Iterator[Files]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            files.asked += 1
-            self.send_response(files.status)
-            for name, value in {**files.headers, "Content-Length": str(len(files.body))}.items():
+            served.asked += 1
+            self.send_response(served.status)
+            for name, value in {**served.headers, "Content-Length": str(len(served.body))}.items():
                 self.send_header(name, value)
             self.end_headers()
             try:
-                self.wfile.write(files.body)
+                self.wfile.write(served.body)
             except OSError:
                 self.close_connection = True  # whoever asked has read enough
 
@@ -126,10 +126,10 @@ def files() -> Iterator[Files]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        files = Files(f"http://127.0.0.1:{server.server_port}/q.pdf")
+        served = Files(f"http://127.0.0.1:{server.server_port}/q.pdf")
         thread = Thread(target=server.serve_forever)
         thread.start()
-        yield files
+        yield served
         server.shutdown()
         thread.join()
 
