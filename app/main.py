@@ -61,6 +61,7 @@ def create_app(settings: Settings, *, sync: bool = False, drain: Drain | None = 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        separate_input_output_schemas=False,  # generated clients know one class for what is saved and what is read
     )
     app.router.routes[:0] = webhooks.routes
     for router in ROUTERS:

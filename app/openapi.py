@@ -90,6 +90,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         version=app.version,
         description=DESCRIPTION,
         routes=app.routes,
+        separate_input_output_schemas=app.separate_input_output_schemas,
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
     )
     schema["paths"] = {**deepcopy(WEBHOOK_PATHS), **schema["paths"]}

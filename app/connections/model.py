@@ -5,7 +5,16 @@ from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 from app.quotes.model import Status
 
@@ -31,6 +40,15 @@ KaseyaId = Annotated[
     BeforeValidator(_read_id, json_schema_input_type=str | int),
     Field(strict=True, ge=0, le=INT32_MAX),
     PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": "^[0-9]{1,10}$"},
+                {"type": "integer", "minimum": 0, "maximum": INT32_MAX},
+            ],
+            "description": "an id in BMS; comes back as a string",
+        }
+    ),
 ]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 

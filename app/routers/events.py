@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Body, Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import defer
 
@@ -99,7 +99,7 @@ class ReplayRequest(BaseModel):
     )
 
     filter: ReplayFilter
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
 
 class ReplayView(BaseModel):
@@ -162,7 +162,7 @@ async def get_event(connection: ConnectionDep, session: SessionDep, event_id: Ev
 )
 async def replay_event(connection: ConnectionDep, house: HouseDep, event_id: EventId) -> ReplayedEvent:
     """Sync the event's quote again: always its newest state. A rejected event is first read anew, by today's rules."""
-    async with house.database.transaction() as session:
+    async with house.database.of(connection.id).transaction() as session:
         row = _found(await session.get(Event, (connection.id, event_id)), event_id)
         if row.counted and row.quote_id:
             this = (Quote.connection_id == connection.id, Quote.quote_id == row.quote_id)
@@ -217,7 +217,7 @@ async def _accept_anew(house: House, connection: Connection, row: Event) -> Repl
     acceptance = await house.inbox.accept(delivery)
     if acceptance.answer is Answer.CONFLICT:
         raise Problem(409, "delivery-conflict", "Another body was accepted under this webhook-id; send a new event.")
-    async with house.database.transaction() as session:
+    async with house.database.of(connection.id).transaction() as session:
         return ReplayedEvent(quote_id=await repository.lane_of(session, connection.id, read.quote.quote_id))
 
 

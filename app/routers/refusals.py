@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from app.intake.group_commit import DatabaseAwayError
 from app.routers.problems import Problem, away
@@ -27,10 +28,6 @@ DATABASE_AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
 )
-_BY_FRAMEWORK = {
-    404: ("not-found", "There is nothing at this path."),
-    405: ("method-not-allowed", "This path does not take this method."),
-}
 NO_SUCH_CHARACTER = "22021"
 _JSON_ERRORS = ("json_invalid",)
 
@@ -69,13 +66,28 @@ async def _database(_: Request, error: Exception) -> Response:
     raise error
 
 
-async def _by_framework(_: Request, error: Exception) -> Response:
+async def _by_framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return Problem(413, "body-too-large", error.detail, headers=error.headers).response()
-    unread = ("invalid-request", "The body could not be read.")
-    name, detail = _BY_FRAMEWORK.get(error.status_code, unread)
-    return Problem(error.status_code, name, detail, headers=error.headers).response()
+    match error.status_code:
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return Problem(413, "body-too-large", error.detail, headers=error.headers).response()
+        case HTTPStatus.NOT_FOUND:
+            return Problem(404, "not-found", "There is nothing at this path.").response()
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = {"Allow": _allowed_methods(request) or (error.headers or {}).get("Allow", "")}
+            return Problem(
+                405, "method-not-allowed", "This path does not take this method.", headers=allowed
+            ).response()
+        case _:
+            errors = [{"pointer": "", "message": "The body could not be read."}]
+            return Problem(422, "invalid-request", "The body could not be read.", errors=errors).response()
+
+
+def _allowed_methods(request: Request) -> str:
+    """All methods of the path: the framework names those of the first route alone that has it."""
+    described: Mapping[str, Mapping[str, object]] = request.app.openapi()["paths"]
+    fitting = (methods for path, methods in described.items() if compile_path(path)[0].match(request.url.path))
+    return ", ".join(sorted({name.upper() for methods in fitting for name in methods}))
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

@@ -34,7 +34,7 @@ class RotationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"overlap_hours": 24}]})
 
-    overlap_hours: float = Field(default=DEFAULT_OVERLAP_HOURS, ge=0, le=MOST_OVERLAP_HOURS)
+    overlap_hours: float = Field(default=DEFAULT_OVERLAP_HOURS, strict=True, ge=0, le=MOST_OVERLAP_HOURS)
 
 
 class SigningSecretView(BaseModel):
@@ -69,7 +69,7 @@ async def rotate_signing_secret(
     """Make a new secret, shown this once. The older ones stay good for `overlap_hours`, or less if they end sooner."""
     overlap = timedelta(hours=(rotation or RotationRequest()).overlap_hours)
     try:
-        async with house.database.transaction() as session:
+        async with house.database.of(connection.id).transaction() as session:
             made = await signing.rotate(session, house.vault, connection.id, overlap=overlap, now=house.clock())
     except TooManySigningSecretsError:
         detail = f"The connection has {signing.MOST_LIVE} live signing secrets; retire one that is no longer used."
@@ -81,7 +81,7 @@ async def rotate_signing_secret(
 @router.get("", summary="List the signing secrets", responses=problem_responses("connection-not-found"))
 async def list_signing_secrets(connection: ConnectionDep, house: HouseDep) -> Listing[SigningSecretView]:
     """List the live secrets, newest first, ten at most; the secrets themselves cannot be read again."""
-    async with house.database.transaction() as session:
+    async with house.database.of(connection.id).transaction() as session:
         rows = await signing.live(session, connection.id, now=house.clock())
     return Listing(items=[_view(row) for row in rows], next_cursor=None)
 
@@ -95,7 +95,7 @@ async def list_signing_secrets(connection: ConnectionDep, house: HouseDep) -> Li
 async def retire_signing_secret(connection: ConnectionDep, house: HouseDep, secret_id: SecretId) -> None:
     """Retire a secret: nothing signed with it is accepted from now on. The last live one stays."""
     try:
-        async with house.database.transaction() as session:
+        async with house.database.of(connection.id).transaction() as session:
             await signing.retire(session, connection.id, secret_id, now=house.clock())
     except SigningSecretNotFoundError:
         raise Problem(404, "signing-secret-not-found", f"There is no live signing secret {secret_id}.") from None
