@@ -1,8 +1,10 @@
 """Clients for connections: one sign-in per connection and process, one call budget per BMS company for all replicas."""
 
+import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import select, update
@@ -36,11 +38,30 @@ RESERVE = 0.05
 Observe = Callable[[Call, Answer], None]
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """How time passes for calls: what the clock says, seconds that never run backwards, and how to wait."""
+
+    clock: Callable[[], datetime] = _utc_now
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+REAL_TIME = Pulse()
+
+
 class Clients:
     """Makes the clients of stored connections, and of connections that are only being tried."""
 
-    def __init__(self, database: Database, vault: Vault, wire: Wire, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, wire: Wire, settings: Settings, *, pulse: Pulse = REAL_TIME
+    ) -> None:
         """Take what all connections share."""
+        self._pulse = pulse
         self._database = database
         self._vault = vault
         self._wire = wire
@@ -62,12 +83,13 @@ class Clients:
         Raises SecretUnreadableError where the stored credentials do not decrypt.
         """
         gate = BudgetGate(
-            self._database,
+            self._database.of(row.id),
             self._settings,
             company=company_key(row.base_url, row.company),
             lane=lane,
             urgent=urgent,
             observe=observe,
+            monotonic=self._pulse.monotonic,
         )
         return KaseyaClient(self._door(row).behind(gate), capabilities=read_stored_capabilities(row))
 
@@ -80,7 +102,7 @@ class Clients:
         mark = (row.base_url, row.company, row.username, row.password, row.mfa_secret, row.form_encoding)
         held = self._doors.get(row.id)
         if held is None or held[0] != mark:
-            tokens = StoredTokens(self._database, self._vault, row.id)
+            tokens = StoredTokens(self._database.of(row.id), self._vault, row.id)
             encoding: FormEncoding = "urlencoded" if row.form_encoding == "urlencoded" else "multipart"
             held = (mark, self._open_door(row.base_url, open_credentials(self._vault, row), tokens, encoding))
             self._doors[row.id] = held
@@ -98,6 +120,9 @@ class Clients:
             gate=BudgetGate(self._database, self._settings, company=company, urgent=True),
             form_encoding=form_encoding,
             timeout=seconds(self._settings.kaseya_timeout_seconds),
+            clock=self._pulse.clock,
+            monotonic=self._pulse.monotonic,
+            sleep=self._pulse.sleep,
         )
 
 
@@ -124,8 +149,10 @@ class BudgetGate:
         lane: lanes.Claim | None = None,
         urgent: bool = False,
         observe: Observe | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
+        self._monotonic = monotonic
         self._company = company
         self._lane = lane
         self._observe = observe
@@ -155,7 +182,7 @@ class BudgetGate:
         if self._lane is None:
             return None
         left = await lanes.guard(session, self._lane)
-        return time.monotonic() + left.total_seconds()
+        return self._monotonic() + left.total_seconds()
 
 
 class StoredTokens:
