@@ -54,7 +54,7 @@ def tell(contract: str) -> Story:
         *((_header_made_by_hand(),) if adopting else ()),
         _redelivered(),
         _unchanged(),
-        _burst(adopting=adopting),
+        _burst(),
         _won(),
         _second_quote(adopting=adopting),
         _lost(adopting=adopting),
@@ -158,7 +158,7 @@ def _unchanged() -> Scene:
     )
 
 
-def _burst(*, adopting: bool) -> Scene:
+def _burst() -> Scene:
     """Somebody drags a slider in the frontend: many updates, of which BMS needs the last."""
 
     def play(stage: Stage) -> Answer:
@@ -182,7 +182,8 @@ def _burst(*, adopting: bool) -> Scene:
             checks.quotation(*lines),
             checks.calls_at_most(f"PUT {OPPORTUNITY}", 2),
             checks.calls(f"POST {OPPORTUNITIES}", 0),
-            checks.warned(*NOT_SENT, *(("product_not_created",) if adopting else ())),
+            # That the shelf is free text is told by the run that put it in; this one changed another line.
+            checks.warned(*NOT_SENT),
         ),
     )
 
