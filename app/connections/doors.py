@@ -15,7 +15,7 @@ QUOTER_HASH_KEY_FIELD = "quoter_hash_key"
 
 async def load_door(database: Database, vault: Vault, connection_id: str) -> Door | None:
     """A connection's door with its live signing secrets; None where there is no such connection."""
-    async with database.transaction() as session:
+    async with database.of(connection_id).transaction() as session:
         connection = await session.get(Connection, connection_id)
         if connection is None:
             return None

@@ -92,7 +92,7 @@ class Connections:
         seal_credentials(self._vault, row, wanted.credentials)
         _take(row, tenant, now)
         first = signing.make(self._vault, row.id, now=now)
-        async with self._database.transaction() as session:
+        async with self._database.of(row.id).transaction() as session:
             session.add(row)
             await session.flush()
             session.add_all([Pace(connection_id=row.id), first.row])
@@ -114,7 +114,7 @@ class Connections:
             base_url = fields.get("base_url", connection.base_url)
             form_encoding = fields.get("form_encoding", connection.form_encoding)
             tenant = await examine(self._clients.probe(base_url, credentials, form_encoding))
-        async with self._database.transaction() as session:
+        async with self._database.of(connection.id).transaction() as session:
             row = await _locked(session, connection.id)
             notice_secret = self._apply(row, fields)
             if credentials is not None and tenant is not None:
@@ -130,7 +130,7 @@ class Connections:
     async def test(self, connection: Connection) -> Tenant:
         """Sign in anew and read the capabilities again; one that was paused for its credentials resumes."""
         tenant = await examine(self._clients.client(connection, urgent=True))
-        async with self._database.transaction() as session:
+        async with self._database.of(connection.id).transaction() as session:
             row = await _locked(session, connection.id)
             _take(row, tenant, self._clock())
             if row.state == CREDENTIALS_REJECTED:
@@ -139,7 +139,7 @@ class Connections:
 
     async def pause(self, connection_id: str) -> Connection:
         """Stop syncing; events are still accepted and wait. One that waits for credentials goes on waiting for them."""
-        async with self._database.transaction() as session:
+        async with self._database.of(connection_id).transaction() as session:
             row = await _locked(session, connection_id)
             if row.state == ACTIVE:
                 row.state, row.state_reason = PAUSED, PAUSED_BY_PERSON
@@ -149,14 +149,14 @@ class Connections:
         """Sync again, at once; after refused credentials only if BMS accepts them now."""
         if connection.state == CREDENTIALS_REJECTED:
             await self.test(connection)
-        async with self._database.transaction() as session:
+        async with self._database.of(connection.id).transaction() as session:
             row = await _locked(session, connection.id)
             await _resume(session, row)
         return row
 
     async def delete(self, connection_id: str) -> None:
         """Delete the connection with all its rows; BMS keeps what it has."""
-        async with self._database.transaction() as session:
+        async with self._database.of(connection_id).transaction() as session:
             await session.execute(delete(Connection).where(Connection.id == connection_id))
 
     def _changed_credentials(self, connection: Connection, fields: dict[str, Any]) -> Credentials | None:

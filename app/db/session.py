@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import Any, Self
 
 from sqlalchemy import event
@@ -13,11 +14,11 @@ from app.db.walls import SCOPE, take_service_role
 class Database:
     """The process's connections to PostgreSQL; whoever makes it closes it."""
 
-    def __init__(self, engine: AsyncEngine, *, connection_id: str | None = None) -> None:
+    def __init__(self, engine: AsyncEngine) -> None:
         """Wrap an engine; :meth:`connect` makes the usual one, and :meth:`of` the view of one connection."""
         self._engine = engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
-        self._connection_id = connection_id
+        self._connection_id: str | None = None
 
     @classmethod
     def connect(cls, url: str, *, pool_size: int = 10) -> Self:
@@ -38,7 +39,9 @@ class Database:
 
         None sees everything. The pool is shared; only the whole is closed.
         """
-        return type(self)(self._engine, connection_id=connection_id)
+        view = copy(self)
+        view._connection_id = connection_id  # noqa: SLF001 - our own copy
+        return view
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:

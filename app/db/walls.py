@@ -47,7 +47,7 @@ BEGIN
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO {SERVICE_ROLE}',
                    current_schema());
 END $$
-"""
+"""  # noqa: S608 - as above
 """Lets the service role do what the service does, and makes it first where the migrating user may; safe to repeat."""
 
 IS_BOUND = text(

@@ -147,7 +147,7 @@ class Directory:
         query = select(Lookup.rows).where(
             Lookup.connection_id == connection_id, Lookup.kind == kind, Lookup.read_at > since
         )
-        async with self._database.transaction() as session:
+        async with self._database.of(connection_id).transaction() as session:
             return await session.scalar(query)
 
     async def _keep(self, kind: str, connection_id: str, rows: Sequence[RecordT]) -> None:
@@ -162,7 +162,7 @@ class Directory:
                 literal(read["read_at"], Lookup.read_at.type),
             ).where(Connection.id == connection_id),
         )
-        async with self._database.transaction() as session:
+        async with self._database.of(connection_id).transaction() as session:
             await session.execute(
                 statement.on_conflict_do_update(index_elements=[Lookup.connection_id, Lookup.kind], set_=read)
             )

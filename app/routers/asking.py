@@ -27,7 +27,7 @@ async def asking(house: House, connection: Connection) -> AsyncIterator[KaseyaCl
     try:
         yield house.clients.client(connection, urgent=True)
     except KaseyaCredentialsError as error:
-        async with house.database.transaction() as session:
+        async with house.database.of(connection.id).transaction() as session:
             await count_refusal(session, connection.id, reason=error.message, now=house.clock())
         raise problem_of(error) from None
     except KaseyaError as error:

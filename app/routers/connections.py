@@ -75,7 +75,7 @@ async def list_connections(
     query = with_counts()
     if caller.connection_id is not None:
         query = query.where(Connection.id == caller.connection_id)
-    async with house.database.transaction() as session:
+    async with house.database.of(caller.connection_id).transaction() as session:
         rows = (await session.execute(page.newest_first(query, Connection.id))).all()
     shown, cursor = page.cut(rows, key=lambda row: [row[0].id])
     return Listing(
@@ -221,7 +221,7 @@ def _invalid(pointer: str, message: str) -> Problem:
 
 
 async def _members(house: House, connection_id: str, address: str) -> dict[str, Any]:
-    async with house.database.transaction() as session:
+    async with house.database.of(connection_id).transaction() as session:
         row = (await session.execute(with_counts().where(Connection.id == connection_id))).one_or_none()
     if row is None:
         raise Problem(404, "connection-not-found", "The connection was deleted meanwhile.")

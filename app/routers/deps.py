@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 
 from app.house import House
 
@@ -19,8 +19,9 @@ def house_of(connection: HTTPConnection) -> House:
 HouseDep = Annotated[House, Depends(house_of)]
 
 
-async def _session(house: HouseDep) -> AsyncIterator[AsyncSession]:
-    async with house.database.transaction() as session:
+async def _session(house: HouseDep, request: Request) -> AsyncIterator[AsyncSession]:
+    """Of the connection that the path names: what a query forgets to say, PostgreSQL does not forget."""
+    async with house.database.of(request.path_params.get("connection_id")).transaction() as session:
         yield session
 
 

@@ -162,7 +162,7 @@ async def sync_quote(connection: ConnectionDep, session: SessionDep, quote_id: Q
 )
 async def preview_quote(connection: ConnectionDep, house: HouseDep, quote_id: QuoteId) -> PreviewView:
     """Plan what a sync would do now, field by field. BMS is read; no write is sent."""
-    async with house.database.transaction() as session:
+    async with house.database.of(connection.id).transaction() as session:
         row = await _find(session, connection, quote_id)
     return await _preview(house, connection, from_canonical(row.content), lane_id=row.quote_id)
 
@@ -184,7 +184,7 @@ async def preview_event(connection: ConnectionDep, house: HouseDep, request: Req
         quote = parse(await request.body()).quote
     except InvalidEventError as error:
         raise refused(error) from None
-    async with house.database.transaction() as session:
+    async with house.database.of(connection.id).transaction() as session:
         lane_id = await repository.lane_of(session, connection.id, quote.quote_id)
     return await _preview(house, connection, quote, lane_id=lane_id)
 

@@ -74,7 +74,7 @@ OperatorDep = Annotated[Caller, Depends(_operator)]
 async def find_connection(house: House, caller: Caller, connection_id: str) -> Connection:
     """A connection that the caller may see; a :class:`Problem` 404 otherwise, the same whether it exists or not."""
     if caller.may_see(connection_id) and "\0" not in connection_id:
-        async with house.database.transaction() as session:
+        async with house.database.of(connection_id).transaction() as session:
             row = await session.get(Connection, connection_id)
         if row is not None:
             return row

@@ -119,7 +119,7 @@ async def save_connection_settings(
         known = await read_known(house.directory, connection, client)
     if faults := unknown_references(settings, known):
         raise _refused("unknown-reference", faults)
-    async with house.database.transaction() as session:
+    async with house.database.of(connection.id).transaction() as session:
         if await save_settings(session, connection.id, settings, now=house.clock()) is None:
             raise connection_gone()
     house.doors.forget(connection.id)

@@ -74,7 +74,7 @@ def prepare(
     settings = ConnectionSettings.model_validate(connection.settings)
     link, lines = linked
     return Errand(
-        database=house.database,
+        database=house.database.of(connection.id),
         wire=house.wire,
         connection=connection,
         settings=settings,

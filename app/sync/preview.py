@@ -20,7 +20,7 @@ async def preview(house: House, connection: Connection, quote: model.Quote, *, l
 
     Raises KaseyaError where BMS cannot be read.
     """
-    async with house.database.transaction() as session:
+    async with house.database.of(connection.id).transaction() as session:
         linked = await links.load(session, connection.id, lane_id)
         row = await session.get(Quote, (connection.id, lane_id))
         session.expunge_all()
