@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.routers.examples import EVENT
+from app.routers.examples import EVENT, ISSUE
 from app.routers.problems import problem_responses
 
 JSON = "application/json"
@@ -110,21 +110,60 @@ WEBHOOK_PATHS: dict[str, Any] = {
 }
 
 
-def _notice(kind: str, summary: str, description: str, example: dict[str, Any]) -> dict[str, Any]:
-    body = {"type": kind, "timestamp": "2026-03-02T10:15:04Z", "data": {"connection_id": "con_…", **example}}
-    schema = _object(type=_one_of(kind), timestamp={"type": "string", "format": "date-time"}, data={"type": "object"})
+def _notice(kind: str, summary: str, description: str, told: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    body = {"type": kind, "timestamp": "2026-03-02T10:15:04Z", "data": {"connection_id": CONNECTION_ID, **example}}
+    schema = _object(
+        type=_one_of(kind),
+        timestamp={"type": "string", "format": "date-time"},
+        data=_object(connection_id=TEXT, **told),
+    )
     return {
         "post": {
             "tags": ["webhooks"],
             "operationId": "notify_" + kind.replace(".", "_"),
             "summary": summary,
-            "description": description,
+            "description": f"{description} Sent to the connection's `notice_url`, signed as Standard Webhooks with the "
+            "secret that setting the URL has shown. The `webhook-id` stays the same on each try.",
             "parameters": SIGNATURE_HEADERS,
             "requestBody": {"required": True, "content": {JSON: {"schema": schema, "example": body}}},
-            "responses": {"2XX": {"description": "Taken. Anything else is sent again later."}},
+            "responses": {"2XX": {"description": "Taken. Anything else is sent again, for three days."}},
         }
     }
 
+
+CONNECTION_ID = "con_01k9x7d3m5q8r2t4v6w8y0z1ab"
+RECORDS = ("account_id", "contact_id", "opportunity_id", "quotation_id", "attachment_id")
+SYNCED = {
+    "quote_id": TEXT,
+    "number": TEXT_OR_NULL,
+    "generation": {"type": "integer"},
+    "kaseya": _object(**dict.fromkeys(RECORDS, TEXT_OR_NULL)),
+    "warnings": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["code", "detail"],
+            "properties": {"code": TEXT, "detail": TEXT, "line_id": TEXT},
+        },
+    },
+}
+SYNCED_EXAMPLE = {
+    "quote_id": "q-7000001",
+    "number": "1042",
+    "generation": 1,
+    "kaseya": {
+        "account_id": "101",
+        "contact_id": "301",
+        "opportunity_id": "5001",
+        "quotation_id": None,
+        "attachment_id": None,
+    },
+    "warnings": [],
+}
+CLOSED = {"quote_id": TEXT_OR_NULL, "issue_id": TEXT, "code": TEXT}
+OPENED = {**CLOSED, "title": TEXT, "detail": TEXT, "remedy": TEXT}
+CLOSED_EXAMPLE = {name: ISSUE[name] for name in CLOSED}
+OPENED_EXAMPLE = {name: ISSUE[name] for name in OPENED}
 
 NOTICES: dict[str, Any] = {
     "quote.event": {
@@ -137,25 +176,29 @@ NOTICES: dict[str, Any] = {
     "sync.succeeded": _notice(
         "sync.succeeded",
         "BMS shows the quote",
-        "Sent to the connection's `notice_url`, signed as Standard Webhooks, when a quote has been synced.",
-        {"quote_id": "q-7000001", "generation": 1, "kaseya": {"opportunity_id": "5001"}},
+        "A quote has been synced, and nothing of it was left out.",
+        SYNCED,
+        SYNCED_EXAMPLE,
     ),
     "sync.warning": _notice(
         "sync.warning",
-        "Something of the quote could not be carried over",
-        "Sent when a quote was synced with warnings.",
-        {"quote_id": "q-7000001", "warnings": [{"code": "tax_not_sent", "detail": "BMS takes no tax."}]},
+        "BMS shows the quote, but not all of it",
+        "A quote has been synced; `warnings` tells what could not be carried over.",
+        SYNCED,
+        {**SYNCED_EXAMPLE, "warnings": [{"code": "tax_not_sent", "detail": "Taxes of 197.05 are not sent to BMS."}]},
     ),
     "sync.issue_opened": _notice(
         "sync.issue_opened",
         "A quote stopped and waits for a person",
-        "Sent when an issue is opened.",
-        {"quote_id": "q-7000001", "issue_id": "iss_…", "code": "account-inactive", "title": "The account is inactive"},
+        "An issue was opened: what stopped, why, and how to mend it. Without `quote_id` it is the whole connection.",
+        OPENED,
+        OPENED_EXAMPLE,
     ),
     "sync.issue_closed": _notice(
         "sync.issue_closed",
         "An issue is over",
-        "Sent when an issue was retried, dismissed, or closed itself because its quote was synced.",
-        {"quote_id": "q-7000001", "issue_id": "iss_…", "code": "account-inactive"},
+        "An issue was retried or dismissed, or closed itself because its quote was synced.",
+        CLOSED,
+        CLOSED_EXAMPLE,
     ),
 }

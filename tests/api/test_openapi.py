@@ -3,10 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import yaml
+from sqlalchemy import select
 
+from app.db.ids import new_id
+from app.db.tables import Connection, Issue, Notice, Quote
+from app.house import House
 from app.main import described
+from app.sync import notices
+from app.sync.problems import Problem
+from tests.api.conftest import Link, event
 
 FILE = Path(__file__).parents[2] / "openapi.yaml"
 TEXT = described()
@@ -80,4 +88,29 @@ def test_webhooks_describe_events_in_and_notices_out() -> None:
     notices = {"sync.succeeded", "sync.warning", "sync.issue_opened", "sync.issue_closed"}
     assert API["webhooks"].keys() == {"quote.event", *notices}
     for each in API["webhooks"].values():
-        assert "example" in each["post"]["requestBody"]["content"]["application/json"]
+        body = each["post"]["requestBody"]["content"]["application/json"]
+        schema = {**resolve(body["schema"]), "components": API["components"]}
+        jsonschema_rs.validator_for(schema).validate(body["example"])
+
+
+async def test_a_notice_is_what_the_description_says(link: Link, house: House) -> None:
+    async with house.database.transaction() as session:
+        connection = await session.get_one(Connection, link.connection_id)
+        connection.notice_url, connection.notice_secret = "https://notices.example", b"sealed"
+    await link.send(event())
+    problem = Problem(code="a-code", title="A title", detail="A sentence.", remedy="What to do.")
+    async with house.database.transaction() as session:
+        quote = await session.get_one(Quote, (link.connection_id, "q-1"))
+        told: dict[str, Any] = {"connection_id": link.connection_id, "quote_id": "q-1"}
+        issue = Issue(id=new_id("iss"), code="a-code", title="t", detail="d", remedy="r", **told)
+        await notices.synced(session, quote, warnings=[], closed=[issue])
+        await notices.synced(session, quote, warnings=[{"code": "c", "detail": "d", "line_id": "l-1"}], closed=[])
+        await notices.issue_opened(session, link.connection_id, None, new_id("iss"), problem)
+    async with house.database.transaction() as session:
+        rows = (await session.scalars(select(Notice))).all()
+    described = {name for name in API["webhooks"] if name.startswith("sync.")}
+    assert {row.type for row in rows} == described
+    for row in rows:
+        schema = API["webhooks"][row.type]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        data = {**schema["properties"]["data"], "additionalProperties": False}
+        jsonschema_rs.validator_for(data).validate(row.payload)
