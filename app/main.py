@@ -89,23 +89,28 @@ def _lifespan(settings: Settings, *, sync: bool, drain: Drain) -> Any:  # noqa: 
         async with AsyncExitStack() as stack:
             house = await stack.enter_async_context(open_house(settings))
             if sync:
-                await stack.enter_async_context(_worker(house))
+                await stack.enter_async_context(_worker(house, drain))
             yield {"house": house, "drain": drain, "census": Census(house.database)}
 
     return lifespan
 
 
-def _worker(house: House) -> AbstractAsyncContextManager[None]:
+def _worker(house: House, drain: Drain) -> AbstractAsyncContextManager[None]:
     from app.sync.worker import Worker  # noqa: PLC0415 - a process without a worker does not load the engine
 
     @asynccontextmanager
     async def working() -> AsyncIterator[None]:
         worker = Worker(house)
         running = asyncio.create_task(worker.run())
+
+        async def finish() -> None:
+            await worker.stop()
+            await running
+
+        drain.before_end(finish)
         try:
             yield
         finally:
-            await worker.stop()
-            await running
+            await finish()
 
     return working()

@@ -1,7 +1,9 @@
 """Runs the web application under uvicorn, and ends it so that nothing in hand is lost."""
 
+import asyncio
 import gc
 import socket
+import time
 from types import FrameType
 
 import uvicorn
@@ -15,16 +17,36 @@ BACKLOG = 2048
 
 
 class Server(uvicorn.Server):
-    """A server that is not ready any more as soon as it is asked to end, and then finishes what is in hand."""
+    """A server that is not ready any more as soon as it is asked to end, and then finishes what is in hand.
+
+    It listens until its worker has finished or handed back what it holds: whoever asks /readyz meanwhile is told, and
+    an event that still comes is stored for the other replicas. All of it takes 30 seconds at most.
+    """
 
     def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
         super().__init__(config)
         self._drain = drain
+        self._finishing: asyncio.Task[None] | None = None
+        self._asked_at = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Say so at /readyz first, then stop taking connections."""
+        """Say so at /readyz first; whoever asks a second time does not wait for the worker."""
+        first = not self._drain.begun
         self._drain.begin()
         super().handle_exit(sig, frame)
+        self.should_exit = not first
+
+    async def on_tick(self, counter: int) -> bool:
+        """Let the worker finish once the end has begun, and stop listening when it has."""
+        if self._drain.begun and self._finishing is None:
+            self._asked_at = time.monotonic()
+            self._finishing = asyncio.create_task(self._drain.finish())
+            await asyncio.sleep(0)  # a process without a worker has nothing to wait for
+        if self._finishing is not None and self._finishing.done():
+            left = FINISH_SECONDS - (time.monotonic() - self._asked_at)
+            self.config.timeout_graceful_shutdown = max(round(left), 1)
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, say where, and set aside what start-up has made: the collector need not look at it again."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Literal
 
@@ -35,10 +35,19 @@ class Drain:
 
     def __init__(self) -> None:
         self.begun = False
+        self._finishers: list[Callable[[], Awaitable[None]]] = []
 
     def begin(self) -> None:
         """Answer from now on that we are not ready."""
         self.begun = True
+
+    def before_end(self, finish: Callable[[], Awaitable[None]]) -> None:
+        """Have this done before the process stops listening."""
+        self._finishers.append(finish)
+
+    async def finish(self) -> None:
+        """Do all that is to be done before the end; what fails of it stops nothing else."""
+        await asyncio.gather(*(each() for each in self._finishers), return_exceptions=True)
 
 
 class Life(BaseModel):
