@@ -39,6 +39,7 @@ class _Watch:
     watchers: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     looking: asyncio.Task[None] | None = None
+    has_looked: bool = False
 
 
 class Pulses:
@@ -48,6 +49,15 @@ class Pulses:
         self._look_every = look_every
         self._alive_every = alive_every
         self._watches: dict[str | None, _Watch] = {}
+
+    @property
+    def watched(self) -> frozenset[str | None]:
+        """What is watched at present."""
+        return frozenset(self._watches)
+
+    def has_looked(self, connection_id: str | None) -> bool:
+        """Whether a change from now on would be noticed."""
+        return connection_id in self._watches and self._watches[connection_id].has_looked
 
     async def changes(
         self, database: Database, connection_id: str | None, *, is_ending: Callable[[], bool]
@@ -84,6 +94,7 @@ class Pulses:
         self, database: Database, connection_id: str | None, watch: _Watch, is_ending: Callable[[], bool]
     ) -> None:
         mark = await _mark(database, connection_id)
+        watch.has_looked = True
         while True:
             await asyncio.sleep(self._look_every.total_seconds())
             seen = await _mark(database, connection_id)

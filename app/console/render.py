@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.console import words
-from app.console.settings_form import anchor_of
 from app.console.session import PATH, Visitor, seal, set_cookie, unseal
+from app.console.settings_form import anchor_of
 from app.house import House
 
 FLASH = "quotebridge_flash"

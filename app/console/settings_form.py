@@ -64,9 +64,27 @@ ACCOUNT = Group(
             shape="check",
             hint="When off, a quote for an account that BMS does not have stops as an issue.",
         ),
-        Field(pointer="/account/account_type_id", label="Account type", shape="choice", lookup="account-types"),
-        Field(pointer="/account/business_type_id", label="Business type", shape="choice", lookup="business-types"),
-        Field(pointer="/account/account_manager_id", label="Account manager", shape="choice", lookup="employees"),
+        Field(
+            pointer="/account/account_type_id",
+            label="Account type",
+            shape="choice",
+            lookup="account-types",
+            needed=True,
+        ),
+        Field(
+            pointer="/account/business_type_id",
+            label="Business type",
+            shape="choice",
+            lookup="business-types",
+            needed=True,
+        ),
+        Field(
+            pointer="/account/account_manager_id",
+            label="Account manager",
+            shape="choice",
+            lookup="employees",
+            needed=True,
+        ),
         Field(
             pointer="/account/phone_type_id",
             label="Type of a new contact's telephone number",
@@ -211,6 +229,7 @@ SERVICE_QUOTATION = Group(
             label="Default warehouse",
             shape="choice",
             lookup="warehouses",
+            needed=True,
             hint="Needed for service quotations: BMS takes no product without one. One warehouse serves the whole "
             "quotation, so all its products come from this one.",
         ),

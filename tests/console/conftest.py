@@ -91,7 +91,7 @@ def drain() -> Drain:
 
 @pytest.fixture
 async def site(clean_database: str, bms: Sandbox, drain: Drain) -> AsyncIterator[Site]:
-    app = create_app(settings_for(clean_database, bms.url.removeprefix("http://")), drain=drain)
+    app = create_app(settings_for(clean_database, bms.url.removeprefix("http://"), lookup_cache_seconds=0), drain=drain)
     async with app.router.lifespan_context(app) as state:
         yield Site(app, state or {})
 

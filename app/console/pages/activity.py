@@ -83,7 +83,7 @@ async def _by_hour(
     query: Any,
     connection: Connection,
     now: datetime,
-    tones: Mapping[str, tuple[str, str]],  # noqa: ANN401 - a text
+    tones: Mapping[str, tuple[str, str]],
 ) -> Chart:
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     first = this_hour - timedelta(hours=HOURS - 1)
