@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
-from app.db import intents, links
+from app.db import intents, lanes, links
 from app.db.tables import QuoteDocument
 from app.kaseya import FetchFailedError, FetchRefusedError, KaseyaRejectedError
 from app.sync.creates import create
@@ -88,7 +88,7 @@ def _refuse(errand: Errand, reason: str) -> None:
 
 async def _attach(errand: Errand, step: PushPdf, content: bytes, digest: str) -> None:
     """The new one first, then ours of before is removed; a user's own files are never touched."""
-    opportunity_id, previous = errand.link.opportunity_id, errand.link.attachment_id
+    opportunity_id = errand.link.opportunity_id
     assert opportunity_id is not None
     name = attachment_name(step.pdf.filename or errand.quote.number or "quote", digest)
 
@@ -98,13 +98,26 @@ async def _attach(errand: Errand, step: PushPdf, content: bytes, digest: str) ->
 
     hint = {"module_id": step.module_id, "opportunity_id": opportunity_id, "name": name, "digest": digest}
     key = f"{opportunity_id}/{name}"
-    made = await create(errand, "attachment", key, hint=hint, send=send)
-    if previous is not None and previous != made["id"]:
-        with suppress(KaseyaRejectedError):  # a user has removed it already
-            await errand.client.attachments.delete(step.module_id, opportunity_id, previous)
-    # The same content may come back later, after another one: then it is uploaded anew.
+    await create(errand, "attachment", key, hint=hint, send=send)
+    await remove_former(errand)
+
+
+async def remove_former(errand: Errand) -> None:
+    """Remove our attachments of before the linked one; a run that ended in between left this to the next.
+
+    Their notes go with them: the same content may come back later, and is uploaded anew then.
+    """
     async with errand.database.transaction() as session:
-        await intents.withdraw(session, errand.connection_id, "attachment", key)
+        made = await intents.done_of(session, errand.connection_id, errand.quote_id, "attachment")
+    for intent in made:
+        attachment_id, hint = (intent.result or {}).get("id"), intent.hint
+        if attachment_id is None or attachment_id == errand.link.attachment_id:
+            continue
+        with suppress(KaseyaRejectedError):  # a user has removed it already
+            await errand.client.attachments.delete(hint["module_id"], hint["opportunity_id"], attachment_id)
+        async with errand.database.transaction() as session:
+            await lanes.hold(session, errand.claim)
+            await intents.withdraw(session, errand.connection_id, "attachment", intent.key)
 
 
 def attachment_name(filename: str, digest: str) -> str:

@@ -13,6 +13,7 @@ from app.directory import Directory
 from app.quotes.expiry import is_expired, today_in
 from app.sync.apply import apply
 from app.sync.creates import resolve
+from app.sync.documents import remove_former
 from app.sync.errand import Errand
 from app.sync.issues import unlink_opportunity
 from app.sync.known import Known
@@ -47,6 +48,7 @@ async def reconcile(errand: Errand, directory: Directory, *, synced_digest: byte
     if desired.digest == synced_digest:
         return Result(unchanged=True, digest=desired.digest, warnings=_about_unchanged(errand, desired))
     await resolve(errand)
+    await remove_former(errand)
     references = await check_references(errand, desired, directory)
     known = await observe(errand, desired, references)
     planned = plan(desired, known, errand.settings, mark=errand.mark)
