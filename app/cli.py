@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
 from app.connections.keys import KeyScopeError, create_key
+from app.connections.rotation import reseal
+from app.connections.secrets import Vault
 from app.db.migrate import upgrade
 from app.db.schema import current_revision, needed_revision
 from app.db.session import Database
@@ -33,7 +35,11 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-keys = typer.Typer(name="keys", help="Make, list and revoke API keys.", no_args_is_help=True)
+keys = typer.Typer(
+    name="keys",
+    help="Make, list and revoke API keys; move stored secrets to a new encryption key.",
+    no_args_is_help=True,
+)
 cli.add_typer(keys)
 
 _FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -149,6 +155,20 @@ def revoke_api_key(key_id: Annotated[str, typer.Argument(help="The key's id, not
     _say(f"{key_id} is revoked.")
 
 
+@keys.command("rotate-secrets")
+def rotate_secrets() -> None:
+    """Encrypt all stored secrets under the first of QUOTEBRIDGE_SECRET_KEYS; safe while serving, and to repeat.
+
+    Give every process the new key behind the old one first, then before it; then run this; then take the old one away.
+    """
+    settings = _settings()
+    found = _on_database(settings, lambda database: reseal(database, Vault(settings.keys)))
+    _say(f"{found.stale} of {found.secrets} stored secrets were under an older key and are under the newest one now.")
+    if found.unreadable:
+        told = "".join(f"\n  {each}" for each in found.unreadable)
+        _stop(f"{len(found.unreadable)} could not be read and stay as they are:{told}", code=1)
+
+
 async def _list_keys(session: AsyncSession) -> list[ApiKey]:
     return list(await session.scalars(select(ApiKey).order_by(ApiKey.id.desc())))
 
@@ -180,13 +200,19 @@ def _start() -> Settings:
 
 def _in_database(work: Callable[[AsyncSession], Awaitable[Result]], settings: Settings | None = None) -> Result:
     """Do one piece of work in one transaction."""
-    settings = settings or _settings()
 
+    async def in_transaction(database: Database) -> Result:
+        async with database.transaction() as session:
+            return await work(session)
+
+    return _on_database(settings or _settings(), in_transaction)
+
+
+def _on_database(settings: Settings, work: Callable[[Database], Awaitable[Result]]) -> Result:
     async def run() -> Result:
         database = Database.connect(settings.sqlalchemy_url, pool_size=1)
         try:
-            async with database.transaction() as session:
-                return await work(session)
+            return await work(database)
         finally:
             await database.close()
 

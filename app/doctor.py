@@ -1,20 +1,25 @@
 """Looks at everything that must be right before the service can work, and says what is not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
-from app.connections.secrets import SecretUnreadableError, Vault
+from app.connections.rotation import Survey, survey
+from app.connections.secrets import Vault
 from app.db.schema import current_revision, needed_revision
 from app.db.session import Database
 from app.db.tables import Connection
+from app.db.walls import IS_BOUND
 from app.routers.refusals import DATABASE_AWAY
 from app.settings import Settings, SettingsError, unknown_names
 
 RESOLVE_SECONDS = 5
+SERVE_AS_ANOTHER = (
+    "run `quotebridge migrate` as a user who may create roles, or serve as one that is neither superuser nor BYPASSRLS."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +61,30 @@ async def _examine_database(settings: Settings, database: Database) -> AsyncIter
         return
     yield Finding("schema", fine=True, sentence=f"Up to date ({revision}).")
     async with database.transaction() as session:
-        rows = (await session.scalars(select(Connection).order_by(Connection.id))).all()
-    yield _examine_keys(Vault(settings.keys), rows)
-    for host in sorted({urlsplit(row.base_url).hostname or row.base_url for row in rows}):
+        urls = (await session.scalars(select(Connection.base_url))).all()
+        bound = await session.scalar(IS_BOUND)
+    yield _about_wall(bound=bool(bound))
+    yield _about_keys(await survey(database, Vault(settings.keys)))
+    for host in sorted({urlsplit(url).hostname or url for url in urls}):
         yield await _examine_host(host)
 
 
-def _examine_keys(vault: Vault, rows: Sequence[Connection]) -> Finding:
-    stale = 0
-    for row in rows:
-        try:
-            vault.open(row.password, connection_id=row.id, field="password")
-        except SecretUnreadableError as error:
-            return Finding("keys", fine=False, sentence=f"{str(error)[:1].upper()}{str(error)[1:]}.")
-        stale += vault.is_stale(row.password)
-    told = f"They open all {len(rows)} connections."
-    return Finding("keys", fine=True, sentence=f"{told} {stale} still use an older key." if stale else told)
+def _about_wall(*, bound: bool) -> Finding:
+    if bound:
+        return Finding("tenancy", fine=True, sentence="PostgreSQL keeps connections apart by row-level security.")
+    told = "The database's user passes row-level security by, so only our own queries keep connections apart"
+    return Finding("tenancy", fine=False, sentence=f"{told}; {SERVE_AS_ANOTHER}")
+
+
+def _about_keys(found: Survey) -> Finding:
+    if found.unreadable:
+        first, more = found.unreadable[0], len(found.unreadable) - 1
+        others = f", and {more} more like it" if more else ""
+        return Finding("keys", fine=False, sentence=f"{first[:1].upper()}{first[1:]}{others}.")
+    told = f"They open all {found.secrets} stored secrets."
+    if found.stale:
+        told += f" {found.stale} still use an older key; run `quotebridge keys rotate-secrets` before you take it away."
+    return Finding("keys", fine=True, sentence=told)
 
 
 async def _examine_host(host: str) -> Finding:

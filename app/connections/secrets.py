@@ -44,7 +44,7 @@ class Vault:
             raise SecretUnreadableError(message)
         try:
             return cipher.decrypt(nonce, sealed[HEADER_BYTES:], _bound_to(connection_id, field, key_id)).decode()
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # the latter where it was cut short
             message = f"{field} of {connection_id} does not decrypt: it was sealed for another row or changed since"
             raise SecretUnreadableError(message) from None
 
