@@ -6,7 +6,9 @@ from datetime import timedelta
 class PageError(Exception):
     """An answer that is not the page asked for. The message says what happened, ``remedy`` what to do."""
 
-    def __init__(self, status: int, title: str, detail: str, remedy: str, *, retry_after: timedelta | None = None):
+    def __init__(
+        self, status: int, title: str, detail: str, remedy: str, *, retry_after: timedelta | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.title = title

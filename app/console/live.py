@@ -78,7 +78,7 @@ class Pulses:
                 yield EVENT if await self._changed(watch) else ALIVE
         finally:
             watch.watchers -= 1
-            if not watch.watchers and watch.looking:
+            if not watch.watchers:
                 watch.looking.cancel()
                 self._watches.pop(connection_id, None)
 

@@ -110,11 +110,11 @@ async def state_counts(session: AsyncSession, connection_id: str) -> dict[str, i
 
 
 async def _newest(
-    session: AsyncSession, query: Select[tuple[RowT]], key: InstrumentedAttribute[str], before: str
+    session: AsyncSession, query: Select[RowT], key: InstrumentedAttribute[str], before: str
 ) -> Listed[RowT]:
     if before:
         query = query.where(key < before)
-    rows = (await session.scalars(query.order_by(key.desc()).limit(PAGE + 1))).all()
+    rows: Sequence[Any] = (await session.scalars(query.order_by(key.desc()).limit(PAGE + 1))).all()
     return _cut(rows, lambda row: str(getattr(row, key.key)))
 
 

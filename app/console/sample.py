@@ -73,7 +73,8 @@ _COMMAND = """\
 at=$(date +%s) id="msg_$at"
 body=$(printf '%s' '{body}' | sed "s/{now}/$(date -u +%Y-%m-%dT%H:%M:%SZ)/")
 key=$(printf '%s' "${{secret#whsec_}}" | base64 -d | od -An -v -tx1 | tr -d ' \\n')
-signature=$(printf '%s.%s.%s' "$id" "$at" "$body" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$key" -binary | base64)
+signature=$(printf '%s.%s.%s' "$id" "$at" "$body" |
+  openssl dgst -sha256 -mac HMAC -macopt "hexkey:$key" -binary | base64)
 curl -sS '{url}' -H 'content-type: application/json' -H "webhook-id: $id" \\
   -H "webhook-timestamp: $at" -H "webhook-signature: v1,$signature" --data-binary "$body"; echo
 )"""

@@ -102,7 +102,7 @@ ACCOUNT = Group(
 OPPORTUNITY = Group(
     pointer="/opportunity",
     title="Opportunity",
-    about="Each quote becomes one opportunity. What people type into it in BMS stays: lead source, rating, description.",
+    about="Each quote becomes one opportunity. What people type into it stays: lead source, rating, description.",
     fields=(
         Field(pointer="/opportunity/type_id", label="Type", shape="choice", lookup="opportunity-types", needed=True),
         Field(
@@ -168,8 +168,10 @@ OPPORTUNITY = Group(
         ),
     ),
     rules=(
-        "Expired quotes: BMS cannot backdate. A pending quote past its date is not sent; it shows under Quotes as "
-        "“Not sent”, and goes on when your frontend gives it a later date. Won and lost quotes are always sent.",
+        (
+            "Expired quotes: BMS cannot backdate. A pending quote past its date is not sent; it shows under Quotes as "
+            "“Not sent”, and goes on when your frontend gives it a later date. Won and lost quotes are always sent."
+        ),
     ),
 )
 _STATUS_HINT = "Usually a status with the base status Won."
@@ -255,8 +257,10 @@ SERVICE_QUOTATION = Group(
     ),
     rules=(
         "Product prices: BMS lists products without prices, so each line carries the quote's own price.",
-        "An item's discount is taken off its unit price. A discount on the whole quote, taxes and shipping are not "
-        "sent to BMS; each quote that has one says so in a warning.",
+        (
+            "An item's discount is taken off its unit price. A discount on the whole quote, taxes and shipping are not "
+            "sent to BMS; each quote that has one says so in a warning."
+        ),
     ),
 )
 ATTACHMENT = Group(

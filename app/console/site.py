@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Match, get_route_path
+from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from app.console.errors import PageError, SignInNeededError, not_found
@@ -32,7 +32,7 @@ class Console(BaseRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Take what begins with our path."""
-        path = get_route_path(scope)
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
         ours = scope["type"] == "http" and (path == PATH or path.startswith(f"{PATH}/"))
         return (Match.FULL, {"endpoint": self._app}) if ours else (Match.NONE, {})
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.fixtures.management import ADMIN, SANDBOX_SIGN_IN
 from tests.fixtures.sandbox import Sandbox, running_sandbox
@@ -28,8 +28,8 @@ FLAGS = [
     "--disable-sync",
 ]
 SHOTS = Path(__file__).parents[2] / ".artefacts" / "console"
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 900}
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium on the PATH; on Debian, `apt-get install chromium` brings it"
@@ -88,7 +88,11 @@ def chromium() -> Iterator[Browser]:
 def looking(chromium: Browser, url: str, *, scripts: bool = True, dark: bool = False) -> Iterator[Page]:
     """A page of a new visitor; whatever the browser complains about fails the test."""
     context: BrowserContext = chromium.new_context(
-        base_url=url, viewport=DESK, java_script_enabled=scripts, color_scheme="dark" if dark else "light", reduced_motion="reduce"
+        base_url=url,
+        viewport=DESK,
+        java_script_enabled=scripts,
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
     )
     complaints: list[str] = []
     page = context.new_page()
@@ -121,7 +125,7 @@ def sign_in(page: Page) -> None:
     expect(page.get_by_role("heading", name="Connections")).to_be_visible()
 
 
-def connect(page: Page, sandbox: Sandbox) -> None:
+def connect(page: Page, sandbox: Sandbox, *, pictures: bool = False) -> None:
     page.get_by_role("link", name="Connect a company").click()
     page.get_by_label("Name of the connection").fill("Example MSP")
     page.get_by_role("radio", name="Another server").check()
@@ -129,6 +133,8 @@ def connect(page: Page, sandbox: Sandbox) -> None:
     page.get_by_label("Company", exact=True).fill(SANDBOX_SIGN_IN["company"])
     page.get_by_label("User name of the API user").fill(SANDBOX_SIGN_IN["username"])
     page.get_by_label("Password", exact=True).fill(SANDBOX_SIGN_IN["password"])
+    if pictures:
+        keep(page, "02-connect")
     page.get_by_role("button", name="Connect", exact=True).click()
     expect(page.get_by_role("heading", name="Example MSP")).to_be_visible()
 
@@ -150,8 +156,8 @@ def test_a_new_user_connects_sets_up_sends_the_example_and_sees_it_in_bms(
         page.goto("/console")
         keep(page, "01-sign-in")
         sign_in(page)
-        keep(page, "02-connections-empty")
-        connect(page, extended_sandbox)
+        keep(page, "01-connections-empty")
+        connect(page, extended_sandbox, pictures=True)
         keep(page, "04-overview-first")
         command = page.locator("#command").inner_text()
         page.get_by_role("link", name="Open the settings").click()
@@ -188,3 +194,36 @@ def test_a_new_user_connects_sets_up_sends_the_example_and_sees_it_in_bms(
         keep(page, "03-connections")
         page.get_by_role("link", name="API keys").click()
         keep(page, "15-keys")
+
+
+def test_it_works_without_scripts(chromium: Browser, service: str, extended_sandbox: Sandbox) -> None:
+    with looking(chromium, service, scripts=False) as page:
+        sign_in(page)
+        connect(page, extended_sandbox)
+        page.get_by_role("link", name="Open the settings").click()
+        page.get_by_role("button", name="Check and save").click()
+        expect(page.get_by_text("Settings saved.")).to_be_visible()
+        page.get_by_role("button", name="Pause").click()
+        expect(page.get_by_text("Events are taken in and wait").first).to_be_visible()
+        tab(page, "Look up")
+        page.get_by_label("Search").fill("engineer")
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_text("175.00 each, cost 70.00")).to_be_visible()
+
+
+def test_scripts_ask_before_what_is_dangerous_and_search_while_one_types(
+    chromium: Browser, service: str, extended_sandbox: Sandbox
+) -> None:
+    with looking(chromium, service) as page:
+        sign_in(page)
+        connect(page, extended_sandbox)
+        tab(page, "Look up")
+        page.get_by_label("Search").press_sequentially("engineer")
+        expect(page.get_by_text("175.00 each, cost 70.00")).to_be_visible()
+        tab(page, "Overview")
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        expect(page.get_by_text("Paused")).to_have_count(0)
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()

@@ -17,7 +17,7 @@ def routes() -> list[tuple[str, str]]:
         for router in PAGES
         for route in router.routes
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
         if "{connection_id}" in route.path
     )
 
@@ -41,9 +41,7 @@ def test_there_are_pages_to_ask() -> None:
     assert len(routes()) > 20
 
 
-async def test_the_key_of_one_connection_opens_no_page_of_another(
-    site: Site, operator: Browser, bms: Sandbox
-) -> None:
+async def test_the_key_of_one_connection_opens_no_page_of_another(site: Site, operator: Browser, bms: Sandbox) -> None:
     mine, other = await two(operator, bms)
     async with site.signed_in(await key_of(site, mine)) as browser:
         token = await browser.token()

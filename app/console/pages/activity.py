@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -80,7 +80,7 @@ async def show_activity(request: Request, connection: ConnectionDep, house: Hous
 
 async def _by_hour(
     session: AsyncSession,
-    query: Any,
+    query: TextClause,
     connection: Connection,
     now: datetime,
     tones: Mapping[str, tuple[str, str]],

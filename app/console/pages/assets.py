@@ -27,7 +27,7 @@ async def live(request: Request, visitor: VisitorDep, house: HouseDep) -> Respon
     return _stream(request, house.database, visitor.connection_id)
 
 
-@router.get("/live/{connection_id}")
+@router.get("/live/{connection_id}")  # noqa: FAST003 - ConnectionDep takes it
 async def live_connection(request: Request, connection: ConnectionDep, house: HouseDep) -> Response:
     """Changes of one connection."""
     return _stream(request, house.database, connection.id)

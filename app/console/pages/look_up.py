@@ -57,8 +57,18 @@ def _page(
 ) -> Response:
     rows = [_row(row) for row in found.rows[:MOST_SHOWN]] if found else []
     complete = bool(found and found.complete and len(found.rows) <= MOST_SHOWN)
-    shown = {"rows": rows, "asked": found is not None, "complete": complete, "trouble": trouble}
-    return page(request, "look_up.html", health=health, kinds=KINDS, kind=kind, search=search, **shown)
+    return page(
+        request,
+        "look_up.html",
+        health=health,
+        kinds=KINDS,
+        kind=kind,
+        search=search,
+        rows=rows,
+        asked=found is not None,
+        complete=complete,
+        trouble=trouble,
+    )
 
 
 async def _find(house: House, connection: Connection, kind: str, search: str) -> Found[Any]:

@@ -44,7 +44,7 @@ async def show_connection(
 
 
 @router.post("/test")
-async def test_connection(request: Request, connection: ConnectionDep, house: HouseDep, _: FormDep) -> Response:
+async def check_connection(request: Request, connection: ConnectionDep, house: HouseDep, _: FormDep) -> Response:
     """Sign in to BMS anew and read again what it can do."""
     try:
         async with explained():

@@ -64,8 +64,8 @@ async def save(request: Request, connection: ConnectionDep, house: HouseDep, for
     try:
         settings = ConnectionSettings.model_validate(given)
     except ValidationError as error:
-        errors = settings_form.by_pointer(settings_form.faults_of(error))
-        return await _form_page(request, house, connection, given, errors=errors, status=422)
+        wrong = settings_form.by_pointer(settings_form.faults_of(error))
+        return await _form_page(request, house, connection, given, errors=wrong, status=422)
     try:
         errors = await _check(house, connection, settings)
     except NotAskedError as error:
