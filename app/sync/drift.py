@@ -6,13 +6,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
-
 from app.connections.model import ConnectionSettings, DriftFound
 from app.connections.refusal import count_refusal, may_sign_in
 from app.connections.secrets import SecretUnreadableError
 from app.db import drifts
+from app.db.away import DATABASE_AWAY
 from app.db.drifts import Difference, Sent
 from app.db.tables import Connection
 from app.house import House
@@ -42,7 +40,7 @@ class DriftSweeper:
         while True:
             try:
                 swept = await self.sweep()
-            except (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_AWAY as error:
                 log.warning("database.away", error=type(error).__name__)
                 swept = False
             if not swept:
@@ -59,7 +57,7 @@ class DriftSweeper:
         changed = await self._changed(connection)
         if changed is None:
             return True
-        async with self._house.database.transaction() as session:
+        async with self._house.database.of(connection.id).transaction() as session:
             sent = await drifts.sent(session, connection.id, changed.keys(), before=started_at)
             differences = list(_differences(sent, changed))
             found = {each.quote_id for each in differences}
@@ -82,7 +80,7 @@ class DriftSweeper:
             client = self._house.clients.client(connection)
             return {each.id: each for each in await client.opportunities.search(modified_from=since)}
         except KaseyaCredentialsError as error:
-            async with self._house.database.transaction() as session:
+            async with self._house.database.of(connection.id).transaction() as session:
                 await count_refusal(session, connection.id, reason=error.message, now=self._house.clock())
         except (KaseyaError, SecretUnreadableError) as error:
             log.warning("drift.postponed", connection_id=connection.id, error=type(error).__name__)

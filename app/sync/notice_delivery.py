@@ -6,12 +6,10 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 
-import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
-
 from app.connections.sealed import NOTICE_SECRET
 from app.connections.secrets import SecretUnreadableError
 from app.db import notices
+from app.db.away import DATABASE_AWAY
 from app.db.notices import DueNotice
 from app.house import House
 from app.intake.signature import sign
@@ -44,7 +42,7 @@ class Deliverer:
         while True:
             try:
                 delivered = await self.deliver()
-            except (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_AWAY as error:
                 log.warning("database.away", error=type(error).__name__)
                 delivered = 0
             if not delivered:
@@ -63,7 +61,7 @@ class Deliverer:
         now = self._house.clock()
         given_up = error is not None and now - notice.created_at > RULE.horizon
         due_at = None if error is None or given_up else now + backoff(notice.attempts, rule=RULE, jitter=self._jitter)
-        async with self._house.database.transaction() as session:
+        async with self._house.database.of(notice.connection_id).transaction() as session:
             await notices.settle(session, notice, due_at=due_at, error=error)
         log.info("notice.delivered" if error is None else "notice.failed", notice_id=notice.id, type=notice.type)
 

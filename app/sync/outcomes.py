@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from app.kaseya.errors import (
     KaseyaAmbiguousError,
+    KaseyaContractError,
     KaseyaCredentialsError,
     KaseyaError,
     KaseyaRejectedError,
@@ -15,6 +16,7 @@ from app.kaseya.errors import (
 )
 from app.sync.problems import (
     AnotherMakesItError,
+    DatabaseAwayError,
     ExpiredError,
     InDoubtError,
     NeedsPersonError,
@@ -72,6 +74,8 @@ class Reject:
 Outcome = Retry | Park | PauseConnection | Reject
 
 FOLLOW_SOON = timedelta(seconds=1)
+UNREADABLE_TRIES = 5
+"""A garbled answer to a read is usually a broken transfer; one that stays garbled is another API than we know."""
 
 
 def decide(  # noqa: C901, PLR0911, PLR0912 - one case an error
@@ -108,6 +112,10 @@ def decide(  # noqa: C901, PLR0911, PLR0912 - one case an error
             return Retry(now + min(pause, rule.while_down), str(error), bms_is_down=True)
         case KaseyaAmbiguousError():
             return Retry(now + pause, str(error), bms_is_down=True)
+        case KaseyaContractError() if attempts < UNREADABLE_TRIES:
+            return Retry(now + pause, str(error))
+        case DatabaseAwayError():
+            return Retry(now + pause, str(error))
         case KaseyaRejectedError():
             return Park(_rejected(error))
         case _:

@@ -45,6 +45,10 @@ class OutdatedPlanError(Exception):
     """BMS was not as our links said; they are put right, so the run starts again at once with a new plan."""
 
 
+class DatabaseAwayError(Exception):
+    """Our own database was away in the middle of the run; what was committed until then stands."""
+
+
 class ExpiredError(Exception):
     """The quote's date passed while it waited, and BMS cannot backdate: what is in BMS stays as it is."""
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.connections.refusal import count_refusal
 from app.connections.secrets import SecretUnreadableError
 from app.db import issues, lanes, links, paces
+from app.db.away import is_away
 from app.db.ids import new_id
 from app.db.lanes import Claim, LeaseLostError
 from app.db.tables import Connection, Quote, Run
@@ -22,7 +23,7 @@ from app.sync import notices
 from app.sync.errand import Errand, prepare
 from app.sync.mapping import renew
 from app.sync.outcomes import Outcome, Park, PauseConnection, Reject, Retry, RetryRule, decide
-from app.sync.problems import NeedsPersonError, Problem
+from app.sync.problems import DatabaseAwayError, NeedsPersonError, Problem
 from app.sync.reconciler import Result, reconcile
 from app.telemetry import event_to_bms_seconds, logger, run_seconds, runs
 
@@ -38,6 +39,7 @@ class LaneRun:
         """``jitter`` is uniform in 0…1, and spreads retries."""
         self._house = house
         self._claim = claim
+        self._database = house.database.of(claim.connection_id)
         self._jitter = jitter
         self._calls: list[dict[str, Any]] = []
         self._steps: list[Any] = []
@@ -54,7 +56,7 @@ class LaneRun:
             log.warning("lane.lease_lost", connection_id=claim.connection_id, quote_id=claim.quote_id)
 
     async def _work(self) -> None:
-        async with self._house.database.transaction() as session:
+        async with self._database.transaction() as session:
             connection = await session.get(Connection, self._claim.connection_id)
             quote = await session.get(Quote, (self._claim.connection_id, self._claim.quote_id))
             if connection is None or quote is None:
@@ -104,7 +106,7 @@ class LaneRun:
             else [warning.to_json() for warning in result.warnings]
         )
         outcome = "unchanged" if result.unchanged else "synced"
-        async with self._house.database.transaction() as session:
+        async with self._database.transaction() as session:
             await lanes.settle(
                 session,
                 self._claim,
@@ -152,7 +154,7 @@ class LaneRun:
         )
         if not isinstance(error, KaseyaError | NeedsPersonError) and isinstance(outcome, Park):
             log.error("run.failed", connection_id=quote.connection_id, quote_id=quote.quote_id, exc_info=error)
-        async with house.database.transaction() as session:
+        async with self._database.transaction() as session:
             await self._settle_stopped(session, quote, outcome)
             await self._record(session, type(outcome).__name__.lower(), error=str(error))
 
@@ -248,6 +250,8 @@ class LaneRun:
 def _explained(error: Exception) -> Exception:
     if isinstance(error, SecretUnreadableError):
         return NeedsPersonError(_secret_unreadable(str(error)))
+    if is_away(error):
+        return DatabaseAwayError("Quotebridge's own database was away for a moment")
     return error
 
 

@@ -4,10 +4,8 @@ import asyncio
 from dataclasses import asdict
 from datetime import timedelta
 
-import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
-
 from app.db import budget, intents, issues, links
+from app.db.away import DATABASE_AWAY
 from app.db.tables import Connection, Intent, Quote
 from app.house import House
 from app.intake.canonical import from_canonical
@@ -37,7 +35,7 @@ class Sweeper:
             await asyncio.sleep(self._pause)
             try:
                 await self.sweep()
-            except (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_AWAY as error:
                 log.warning("database.away", error=type(error).__name__)
 
     async def sweep(self) -> None:
@@ -57,7 +55,7 @@ class Sweeper:
         errand = await self._errand(intent)
         found = [] if errand is None or cannot_be_found(errand, intent) else await look(errand, intent)
         known = {each["id"]: each for each in (intent.result, *found) if each is not None}
-        async with self._house.database.transaction() as session:
+        async with self._house.database.of(intent.connection_id).transaction() as session:
             await intents.audited(session, intent)
             if len(known) > 1:
                 problem = several_found(intent, [known[each] for each in sorted(known)])
@@ -66,7 +64,7 @@ class Sweeper:
                     await notices.issue_opened(session, intent.connection_id, intent.quote_id, issue_id, problem)
 
     async def _errand(self, intent: Intent) -> Errand | None:
-        async with self._house.database.transaction() as session:
+        async with self._house.database.of(intent.connection_id).transaction() as session:
             connection = await session.get(Connection, intent.connection_id)
             quote = await session.get(Quote, (intent.connection_id, intent.quote_id))
             if connection is None or quote is None or connection.settings is None:

@@ -5,9 +5,9 @@ from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import lanes
+from app.db.away import DATABASE_AWAY
 from app.db.inbox import LANES_CHANNEL
 from app.db.lanes import Claim
 from app.house import House
@@ -20,7 +20,6 @@ from app.telemetry import logger
 
 log = logger("worker")
 
-DATABASE_AWAY = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 HEARTBEATS_PER_LEASE = 3
 FINISH = timedelta(seconds=25)
 SHORTEST_WAIT = timedelta(milliseconds=20)
