@@ -22,7 +22,7 @@ if said=$$($(2) </dev/null 2>&1); then echo ok; \
 else echo FAILED; printf '%s\n' "$$said"; echo; echo '$(3)'; exit 1; fi
 endef
 
-.PHONY: help demo test chaos check gates format openapi lock clean
+.PHONY: help demo test chaos fuzz check gates format openapi lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: gates ## Everything that must be right before a change goes in: all gates,
 
 chaos: $(READY) ## Storm three replicas with kills, crashes and faults for some minutes, and judge what is left
 	@$(BIN)/python -m chaos $(ARGS)
+
+fuzz: $(READY) ## Try to have a million mutated requests believed; ARGS="--seed N --requests M" plays a run again
+	@$(BIN)/python -m fuzz $(ARGS)
 
 check: test ## The same as test
 

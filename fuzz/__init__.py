@@ -1,0 +1,1 @@
+"""Mutated requests by the million, against what decides whom to trust."""
