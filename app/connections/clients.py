@@ -32,8 +32,8 @@ from app.kaseya.transport.session import FormEncoding
 from app.settings import Settings, seconds
 from app.telemetry import kaseya_calls
 
-RESERVE = 0.05
-"""This part of the budget is kept for won, lost and in-doubt looks; more would leave too much of it unused."""
+RESERVE = 0.04
+"""This part of the budget is kept for won and lost; more would leave over 5 % of it unused under a backlog."""
 
 Observe = Callable[[Call, Answer], None]
 
