@@ -4,6 +4,7 @@ import re
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.db.ids import new_id
@@ -39,6 +40,8 @@ class Boundary:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
+            except ClientDisconnect:  # its body broke off: nothing was stored, and nobody is there to be told
+                _log.info("request.abandoned", method=scope["method"], route=_route(scope))
             except Exception:  # the one boundary of a request: the log gets the trace, the caller never does
                 _log.exception("request.failed", method=scope["method"], route=_route(scope))
                 if answered:
