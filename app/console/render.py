@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.console import words
 from app.console.session import PATH, Visitor, seal, set_cookie, unseal
-from app.console.settings_form import anchor_of
+from app.console.settings_fields import anchor_of
 from app.house import House
 
 FLASH = "quotebridge_flash"

@@ -3,7 +3,7 @@ from html import unescape
 
 from sqlalchemy import select
 
-from app.console import settings_form
+from app.console import settings_fields
 from app.db.tables import Connection
 from tests.console.conftest import Browser
 from tests.fixtures.sandbox import Sandbox
@@ -127,7 +127,7 @@ async def test_the_module_of_attachments_is_found_by_a_file(operator: Browser, b
 def test_a_setting_has_an_id_on_the_page_that_an_issue_can_link_to() -> None:
     pointer = "/service_quotation/default_warehouse_id"
 
-    assert settings_form.anchor_of(pointer) == "s-service_quotation-default_warehouse_id"
-    assert settings_form.anchor_of(pointer) in [
-        field.anchor for group in settings_form.GROUPS for field in group.fields
+    assert settings_fields.anchor_of(pointer) == "s-service_quotation-default_warehouse_id"
+    assert settings_fields.anchor_of(pointer) in [
+        field.anchor for group in settings_fields.GROUPS for field in group.fields
     ]

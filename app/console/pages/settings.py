@@ -13,7 +13,7 @@ from app.connections.checks import missing_warehouse, unknown_references
 from app.connections.defaults import propose
 from app.connections.model import INT32_MAX, ConnectionSettings
 from app.connections.saving import save_settings
-from app.console import reads, settings_form
+from app.console import reads, settings_fields, settings_form
 from app.console.bms import NotAskedError, Trouble, asking
 from app.console.deps import ConnectionDep, FormDep, HouseDep
 from app.console.errors import not_found
@@ -127,7 +127,7 @@ async def _form_page(
     if trouble is None:
         try:
             async with asking(house, connection) as client:
-                lists = {kind: await _choices(house, connection, client, kind) for kind in settings_form.LOOKUPS}
+                lists = {kind: await _choices(house, connection, client, kind) for kind in settings_fields.LOOKUPS}
         except NotAskedError as error:
             trouble = error.trouble
     async with house.database.of(connection.id).transaction() as session:
@@ -137,8 +137,8 @@ async def _form_page(
         "settings.html",
         status=status,
         health=await reads.health_of(house, connection.id),
-        groups=settings_form.GROUPS,
-        kinds=settings_form.KINDS,
+        groups=settings_fields.GROUPS,
+        kinds=settings_fields.KINDS,
         at=lambda pointer: settings_form.at(settings, pointer),
         overrides=list((settings.get("item_types") or {}).items()),
         errors=errors or {},
