@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 from sqlalchemy import func, select, update
@@ -34,10 +34,10 @@ from simulation.stage import Actor, Stage
 from simulation.verdict import SimulationError, Verdict
 from simulation.wire import ALL_KINDS, VirtualWire, Weather
 
-MOST_MOVES = 20_000
+MOST_MOVES = 5_000
 MOST_ANSWERS = 12
 HEARTBEATS_PER_LEASE = 3
-WATCHED = {1000: 1}
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -181,7 +181,6 @@ class Play:
             self._moves += 1
             if self._moves > MOST_MOVES:
                 raise SimulationError("It never comes to rest.")
-            await self._heartbeat()
             if choices := self._choices():
                 await self._chance.choice(choices)()
                 self._verdict.watch()
@@ -195,9 +194,11 @@ class Play:
         now = self._stage.now
         choices: list[Callable[[], Awaitable[None]]] = []
         for process in (*self._processes, self._sweeper):
-            if process.away_until is not None and process.away_until > now:
+            if self._is_away(process):
                 continue
             actor = process.actor
+            if self._renews_at(process) <= now:
+                choices.append(lambda process=process: self._heartbeat(process))
             if actor is None:
                 if self._may_be_due and process is not self._sweeper:
                     choices.append(lambda process=process: self._claim(process))
@@ -272,20 +273,24 @@ class Play:
         await self._stage.kill(process.actor)
         process.actor = process.claim = None
 
-    async def _heartbeat(self) -> None:
-        """Renew the leases of processes that are neither paused nor gone; a run without a lease is let go."""
+    def _is_away(self, process: Process) -> bool:
+        return process.away_until is not None and process.away_until > self._stage.now
+
+    def _renews_at(self, process: Process) -> datetime:
+        if process.claim is None:
+            return NEVER
+        return process.renewed_at + seconds(self._engine.settings.lease_seconds) / HEARTBEATS_PER_LEASE
+
+    async def _heartbeat(self, process: Process) -> None:
+        """Renew a process's lease; a run without one is let go. Who was paused may send before its heart beats again."""
+        assert process.claim is not None
         lease = seconds(self._engine.settings.lease_seconds)
-        for process in self._processes:
-            if process.claim is None or (process.away_until or STARTED) > self._stage.now:
-                continue
-            if self._stage.now < process.renewed_at + lease / HEARTBEATS_PER_LEASE:
-                continue
-            async with self._engine.database.transaction() as session:
-                ours = await lanes.renew(session, [process.claim], lease=lease)
-            process.renewed_at = self._stage.now
-            if not ours:
-                self._tell(f"{process.name} has lost its lease")
-                await self._let_go(process)
+        async with self._engine.database.transaction() as session:
+            ours = await lanes.renew(session, [process.claim], lease=lease)
+        process.renewed_at = self._stage.now
+        if not ours:
+            self._tell(f"{process.name} has lost its lease")
+            await self._let_go(process)
 
     async def _next_moment(self) -> datetime | None:
         """When something happens next, on its own account."""
@@ -293,16 +298,18 @@ class Play:
         async with self._engine.database.transaction() as session:
             due_in = await lanes.next_due(session)
             audit_at = await session.scalar(select(func.min(Intent.audit_at)).where(Intent.state == "done"))
-        moments = [self._stage.next_moment(), audit_at, None if due_in is None else now + due_in]
-        moments += [process.away_until for process in self._processes if (process.away_until or now) > now]
+        moments = [self._stage.next_moment(), audit_at]
+        for process in (*self._processes, self._sweeper):
+            if self._is_away(process):
+                moments.append(process.away_until)
+            elif process.actor is not None:
+                moments += [process.actor.wakes_at, self._renews_at(process)]
+            elif due_in is not None and process is not self._sweeper:
+                moments.append(now + due_in)
         if self._arrivals:
             moments.append(self._arrivals[0].at)
-        moment = min((moment for moment in moments if moment is not None), default=None)
-        if moment is None:
-            return None
-        lease = seconds(self._engine.settings.lease_seconds)
-        beats = [each.renewed_at + lease / HEARTBEATS_PER_LEASE for each in self._processes if each.claim is not None]
-        return max(min([moment, *beats]), now + timedelta(milliseconds=1))
+        moment = min((moment for moment in moments if moment is not None and moment != NEVER), default=None)
+        return None if moment is None else max(moment, now + timedelta(milliseconds=1))
 
     async def _advance(self, moment: datetime) -> None:
         await self._stage.advance(moment)

@@ -123,7 +123,7 @@ def _line(place: int, chance: random.Random) -> Json:
     code, name, category = chance.choice(ITEMS)
     fields: Json = {
         "line_id": f"l-{place}",
-        "name": name if code is None else f"{name} {place}",
+        "name": f"{name} {place}" if place else name,
         "category": category,
         "quantity": str(chance.randint(1, 5)),
         "unit_price": f"{chance.randint(10, 99)}.00",

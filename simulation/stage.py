@@ -135,9 +135,8 @@ class Stage:
         self.actors.remove(actor)
 
     def next_moment(self) -> datetime | None:
-        """When the next timer rings or the next sleeper wakes; None when nobody waits for the clock."""
-        wakings = (actor.wakes_at for actor in self.actors if actor.wakes_at is not None)
-        return min((*wakings, *(timer.at for timer in self._timers)), default=None)
+        """When BMS does next what it has put off; None when nothing is put off."""
+        return min((timer.at for timer in self._timers), default=None)
 
     async def advance(self, until: datetime) -> None:
         """Move the clock, and let what was due until then happen on BMS's side."""
