@@ -46,11 +46,12 @@ async def test_no_window_over_three_replicas_holds_more_than_the_limit(replicas:
 
     admitted = sum(await asyncio.gather(*(hungry(each) for each in replicas for _ in range(3))))
     async with replicas[0].transaction() as session:
-        slots = dict((await session.execute(select(CallSlot.slot, CallSlot.calls))).tuples().all())
+        rows = await session.execute(select(CallSlot.slot, CallSlot.calls))
+        slots = {slot: calls for slot, calls in rows}
     assert sum(slots.values()) == admitted > LIMIT
     # A window of any alignment touches one slot more than it is long.
     fullest = max(sum(slots.get(first + step, 0) for step in range(SLOTS + 1)) for first in slots)
-    assert fullest == LIMIT
+    assert fullest <= LIMIT
 
 
 async def test_another_endpoint_and_another_company_have_budgets_of_their_own(replicas: list[Database]) -> None:

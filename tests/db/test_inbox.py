@@ -204,7 +204,8 @@ async def test_a_batch_whose_commit_fails_is_a_success_for_nobody(
            $$ BEGIN RAISE EXCEPTION 'the disk is full' USING ERRCODE = '53100'; END $$"""
     )
     await database.execute(
-        "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON events INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
+        "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON events INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION refuse()"
     )
     try:
         inbox = Inbox(pool, debounce=DEBOUNCE, clock=lambda: NOW, timeout=20)

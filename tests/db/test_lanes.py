@@ -107,14 +107,7 @@ async def test_whoever_lost_its_lease_settles_and_writes_nothing(database: Datab
     await change(database, lease_until=func.now() - timedelta(seconds=1), due_at=func.now())
     (second,) = await claim(database)
     with pytest.raises(LeaseLostError):
-        async with database.transaction() as session:
-            match work:
-                case "settle":
-                    await lanes.settle(session, first, state="synced", due_at=None)
-                case "guard":
-                    await lanes.guard(session, first)
-                case _:
-                    await lanes.hold(session, first)
+        await _attempt(database, first, work)
     async with database.transaction() as session:
         assert await lanes.renew(session, [first, second], lease=LEASE) == {("a", "q0")}
         await lanes.hand_back(session, [first])
@@ -215,3 +208,14 @@ async def test_an_answer_closes_the_breaker_and_the_waiting_come_forward(databas
         assert not await paces.bms_answered(session, "a")
     assert latest is not None
     assert latest <= paces.COME_FORWARD
+
+
+async def _attempt(database: Database, claim: lanes.Claim, work: str) -> None:
+    async with database.transaction() as session:
+        match work:
+            case "settle":
+                await lanes.settle(session, claim, state="synced", due_at=None)
+            case "guard":
+                await lanes.guard(session, claim)
+            case _:
+                await lanes.hold(session, claim)

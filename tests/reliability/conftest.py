@@ -87,3 +87,13 @@ async def eager(clean_database: str, bms: Sandbox, contract: str) -> AsyncIterat
         await engine.connect()
         await engine.configure()
         yield engine
+
+
+@pytest.fixture
+async def patient(clean_database: str, bms: Sandbox, contract: str) -> AsyncIterator[Engine]:
+    """As eager, but its late looks wait until the test lets their time come."""
+    bms.settings(contract=contract)
+    async with working(clean_database, bms, **{**EAGER, "audit_after_seconds": 3600}) as engine:
+        await engine.connect()
+        await engine.configure()
+        yield engine
