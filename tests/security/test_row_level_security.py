@@ -172,6 +172,22 @@ async def test_the_inboxs_own_pool_is_behind_the_wall_too(clean_database: str) -
                 assert await connection.fetchval("SELECT current_user") == SERVICE_ROLE
 
 
+async def test_the_wall_does_not_make_the_planner_expect_few_rows(clean_database: str) -> None:
+    """Claims look at many connections: a planner that expects one or two of them joins by nested loops."""
+    database, table = Database.connect(sqlalchemy_url(clean_database)), Base.metadata.tables["connections"]
+    try:
+        async with database.transaction() as session:
+            rows = [row_of(table, f"con_{number}") for number in range(1000)]
+            await session.execute(insert_into(table), rows)
+        execute(clean_database, "ANALYZE connections")
+        async with database.transaction() as session:
+            assert await session.scalar(IS_BOUND)
+            (found,) = await session.scalar(text("EXPLAIN (FORMAT JSON) SELECT * FROM connections")) or ()
+    finally:
+        await database.close()
+    assert found["Plan"]["Plan Rows"] > 900
+
+
 @pytest.fixture
 def ordinary_login(server_url: str, empty_database_url: str) -> Iterator[str]:
     """A login that is neither a superuser nor may make roles, and owns its database."""
