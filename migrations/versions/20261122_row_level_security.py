@@ -29,8 +29,8 @@ OWNERS = {"connections": "id"} | dict.fromkeys(OWNED, "connection_id")
 """Every table whose rows belong to a connection, and the column that says to which."""
 
 # The setting is read once per statement, not once per row. NULL, of an operator's key, equals no connection.
-# The planner takes an expression that IS NOT NULL for true of nearly every row, so that the wall leaves the plans of work
-# for many connections as they are; taken for a rare equality, it made claims three times as slow.
+# The planner takes an expression that IS NOT NULL for true of nearly every row, so that the wall leaves the plans of
+# work for many connections as they are; taken for a rare equality, it made claims three times as slow.
 SETTING = "(SELECT coalesce(current_setting('quotebridge.connection', true), ''))"
 IS_OURS = f"(CASE WHEN {SETTING} IN ('', {{column}}) THEN true END) IS NOT NULL"
 
