@@ -53,7 +53,7 @@ async def rotate(request: Request, connection: ConnectionDep, house: HouseDep, f
     """Make a new signing secret; the older ones stay good for a while."""
     overlap = timedelta(hours=int(form["overlap"])) if form.get("overlap") in OVERLAPS else timedelta(days=1)
     try:
-        async with house.database.transaction() as session:
+        async with house.database.of(connection.id).transaction() as session:
             made = await signing.rotate(session, house.vault, connection.id, overlap=overlap, now=house.clock())
     except TooManySigningSecretsError:
         message = f"There are {signing.MOST_LIVE} live secrets already; retire one that is no longer used."
@@ -68,7 +68,7 @@ async def rotate(request: Request, connection: ConnectionDep, house: HouseDep, f
 async def retire(request: Request, connection: ConnectionDep, house: HouseDep, _: FormDep, secret_id: str) -> Response:
     """End a signing secret now."""
     try:
-        async with house.database.transaction() as session:
+        async with house.database.of(connection.id).transaction() as session:
             await signing.retire(session, connection.id, secret_id, now=house.clock())
     except SigningSecretNotFoundError:
         return redirect(request, _address(connection), "This secret has ended before.", kind="note")
@@ -107,7 +107,7 @@ async def _page(
     trouble: Trouble | None = None,
     status: int = 200,
 ) -> Response:
-    async with house.database.transaction() as session:
+    async with house.database.of(connection.id).transaction() as session:
         live_secrets = await signing.live(session, connection.id, now=house.clock())
     shown = {name: (form or {}).get(name, getattr(connection, name) or "") for name in (*TEXTS, "notice_url")}
     return page(
