@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any, Self
 
 import asyncpg
@@ -37,7 +36,6 @@ class VirtualDatabase(Database):
     """One connection to PostgreSQL for everybody: one actor moves at a time, and none stands inside a transaction."""
 
     stage: Stage
-    _told: datetime | None = None
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -45,20 +43,24 @@ class VirtualDatabase(Database):
         options: dict[str, Any] = {"server_settings": SEARCH_PATH, "timeout": 5}
         return cls(create_async_engine(sqlalchemy_url(url), pool_size=1, max_overflow=0, connect_args=options))
 
+    def of(self, connection_id: str | None) -> Self:  # noqa: ARG002 - the database has rows of one connection only
+        """The same database: its owner is not held back by the walls between connections, so they need no naming."""
+        return self
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A transaction in virtual time. Whoever is killed stands before or behind it: PostgreSQL sees to that."""
         self.stage.check_alive()
         async with super().transaction() as session:
-            if self._told != self.stage.now:
+            if self.stage.told_at != self.stage.now:
                 await session.execute(SET_CLOCK, {"now": self.stage.now.isoformat()})
-                self._told = self.stage.now
+                self.stage.told_at = self.stage.now
             yield session
         await self.stage.stand("committed")
 
     async def begin_seed(self, stage: Stage) -> None:
         """Forget the seed before, rows and time."""
-        self.stage, self._told = stage, None
+        self.stage = stage
         async with super().transaction() as session:
             for statement in CLEAR:
                 await session.execute(text(statement))

@@ -115,6 +115,7 @@ class Play:
         self._sweeper = self._process("sweeper")
         self._verdict = Verdict(self._quotes, self._world, engine.database, is_extended=self._is_extended)
         self._may_be_due = False
+        self._audit_at: datetime | None = None
         self._is_calm = False
         self._moves = self._crashes = self._pauses = 0
 
@@ -297,7 +298,7 @@ class Play:
         now = self._stage.now
         async with self._engine.database.transaction() as session:
             due_in = await lanes.next_due(session)
-            audit_at = await session.scalar(select(func.min(Intent.audit_at)).where(Intent.state == "done"))
+            audit_at = self._audit_at = await session.scalar(select(func.min(Intent.audit_at)).where(Intent.state == "done"))
         moments = [self._stage.next_moment(), audit_at]
         for process in (*self._processes, self._sweeper):
             if self._is_away(process):
@@ -317,11 +318,8 @@ class Play:
         if self._is_calm and not self._is_extended:
             people.add_headers(self._world)
         if self._sweeper.actor is None:
-            async with self._engine.database.transaction() as session:
-                due = await session.scalar(
-                    select(func.count()).where(Intent.audit_at <= self._stage.now, Intent.state == "done")
-                )
-            if due:
+            if self._audit_at is not None and self._audit_at <= self._stage.now:
+                self._audit_at = None
                 self._sweeper.actor = self._stage.enter("sweeper", Sweeper(self._sweeper.house).sweep)
                 await self._stage.settle_in()
 

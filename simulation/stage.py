@@ -43,6 +43,8 @@ class Stage:
 
     def __init__(self, started_at: datetime) -> None:
         self.now = self._started_at = started_at
+        self.told_at: datetime | None = None
+        """The time that PostgreSQL was told last."""
         self.actors: list[Actor] = []
         self._timers: list[_Timer] = []
         self._back: asyncio.Future[None] | None = None

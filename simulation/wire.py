@@ -98,7 +98,6 @@ class VirtualWire(Wire):
         if fault == "unsent":
             raise UnsentError("no connection came about")
         answer = await self._exchange(method, path, parts)
-        self._stage.now += timedelta(milliseconds=chance.randint(1, 40))
         if fault == "timeout":
             await self._stage.sleep(timeout.total_seconds())
         else:
