@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -27,8 +28,14 @@ def _read_id(value: object) -> object:
     return value
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """The names of all zones, gathered once: that walks through hundreds of files, and every run reads settings."""
+    return frozenset(available_timezones())
+
+
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         message = f"{name!r} is not a time zone of the IANA database, such as America/New_York"
         raise ValueError(message)
     return name
