@@ -22,7 +22,7 @@ if said=$$($(2) </dev/null 2>&1); then echo ok; \
 else echo FAILED; printf '%s\n' "$$said"; echo; echo '$(3)'; exit 1; fi
 endef
 
-.PHONY: help demo test chaos fuzz check gates format openapi lock clean
+.PHONY: help demo test chaos fuzz simulate check gates format openapi lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ chaos: $(READY) ## Storm three replicas with kills, crashes and faults for some 
 
 fuzz: $(READY) ## Try to have a million mutated requests believed; ARGS="--seed N --requests M" plays a run again
 	@$(BIN)/python -m fuzz $(ARGS)
+
+simulate: $(READY) ## Play 10,000 seeds of the engine in virtual time, with every fault and crash; ARGS="--seed N" tells one
+	@$(BIN)/python -m simulation $(ARGS)
 
 check: test ## The same as test
 
