@@ -1,1 +1,1 @@
-"""Simulation: the engine on a real PostgreSQL and a pretended BMS, in virtual time, with every fault a seed can think of."""
+"""Simulation: the engine on a real PostgreSQL, in virtual time, on a BMS that goes wrong as a seed decides."""

@@ -30,7 +30,9 @@ def main(
     with own_postgres(durable=False) as url:
         shares = [wanted[number::processes] for number in range(min(processes, len(wanted)))]
         with ProcessPoolExecutor(len(shares), mp_context=get_context("spawn")) as pool:
-            playing = [pool.submit(play_share, url, number, share, seed is not None) for number, share in enumerate(shares)]
+            playing = [
+                pool.submit(play_share, url, number, share, seed is not None) for number, share in enumerate(shares)
+            ]
             played = [each.result() for each in playing]
     reports = [report for some, _ in played for report in some]
     failures = sorted(failure for _, some in played for failure in some)
@@ -48,7 +50,8 @@ def _show(reports: Sequence[Report], failures: Sequence[Failure], seconds: float
         console.print(f"seed {seed}: {complaint}", markup=False)
     count = len(reports) + len(failures)
     console.print(
-        f"{count} seeds in {seconds:.0f} s, {count / seconds:.1f} a second: {sum(each.calls for each in reports)} calls, "
+        f"{count} seeds in {seconds:.0f} s, {count / seconds:.1f} a second: "
+        f"{sum(each.calls for each in reports)} calls, "
         f"{sum(each.crashes for each in reports)} crashes, {sum(each.pauses for each in reports)} pauses, "
         f"{sum(faults.values())} faults ({', '.join(f'{n} {kind}' for kind, n in faults.most_common())})"
     )

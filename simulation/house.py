@@ -19,21 +19,26 @@ from simulation.wire import HOST
 
 
 async def make_database(server_url: str, name: str) -> str:
-    """Make a migrated database whose SQL reads the virtual clock; returns its URL."""
+    """Make a database that is ready to play on; returns its URL."""
     connection = await asyncpg.connect(server_url)
     try:
         await connection.execute(f'CREATE DATABASE "{name}"')
     finally:
         await connection.close()
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    await prepare(url)
+    return url
+
+
+async def prepare(url: str) -> None:
+    """Migrate an empty database, and have its SQL read the virtual clock."""
     await asyncio.to_thread(upgrade, url)
     await install_clock(url)
-    return url
 
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Engine]:
-    """What the engine's processes share, on a database made by :func:`make_database`."""
+    """What the engine's processes share, on a database that :func:`prepare` has seen."""
     settings = Settings.load(
         {
             "QUOTEBRIDGE_DATABASE_URL": url,

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.connections.sealed import seal_credentials
 from app.connections.secrets import Vault
-from app.db.tables import Connection, Intent, Issue, Link, LinkLine, Pace
+from app.db.tables import Connection, Intent, Issue, LinkLine, Pace
 from app.kaseya import Capability, Credentials
 from app.sync import issues
 from sandbox import seed as planted
@@ -95,13 +95,11 @@ async def _about_line(session: AsyncSession, world: World, issue: Issue) -> Mapp
     intent = await session.get(Intent, (issue.connection_id, "line", (issue.context or {}).get("key", "")))
     if intent is None:
         return {}
-    mapped = await session.get(Link, (issue.connection_id, intent.quote_id))
     held = [
         line["Id"]
         for line in world.store.all("lines", QuotationId=intent.hint["quotation_id"])
         if line["Name"] == intent.hint["sent"]["name"] and line["Quantity"]
     ]
-    del mapped
     known = await session.get(LinkLine, (issue.connection_id, intent.quote_id, intent.hint["line_id"]))
     free = [line_id for line_id in held if known is None or line_id != known.kaseya_line_id]
     return {"kaseya_id": str(min(free))} if free else {"send_again": True}

@@ -3,8 +3,9 @@
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import asyncpg
 from sqlalchemy import func, select, update
@@ -199,12 +200,12 @@ class Play:
                 continue
             actor = process.actor
             if self._renews_at(process) <= now:
-                choices.append(lambda process=process: self._heartbeat(process))
+                choices.append(partial(self._heartbeat, process))
             if actor is None:
                 if self._may_be_due and process is not self._sweeper:
-                    choices.append(lambda process=process: self._claim(process))
+                    choices.append(partial(self._claim, process))
             elif actor.wakes_at is None or actor.wakes_at <= now:
-                choices.append(lambda process=process: self._move(process))
+                choices.append(partial(self._move, process))
         if self._arrivals and self._arrivals[0].at <= now:
             choices.append(self._deliver)
         return choices
@@ -283,7 +284,7 @@ class Play:
         return process.renewed_at + seconds(self._engine.settings.lease_seconds) / HEARTBEATS_PER_LEASE
 
     async def _heartbeat(self, process: Process) -> None:
-        """Renew a process's lease; a run without one is let go. Who was paused may send before its heart beats again."""
+        """Renew a lease; a run without one is let go. Who was paused may go on a while before its heart beats again."""
         assert process.claim is not None
         lease = seconds(self._engine.settings.lease_seconds)
         async with self._engine.database.transaction() as session:
@@ -298,7 +299,9 @@ class Play:
         now = self._stage.now
         async with self._engine.database.transaction() as session:
             due_in = await lanes.next_due(session)
-            audit_at = self._audit_at = await session.scalar(select(func.min(Intent.audit_at)).where(Intent.state == "done"))
+            audit_at = self._audit_at = await session.scalar(
+                select(func.min(Intent.audit_at)).where(Intent.state == "done")
+            )
         moments = [self._stage.next_moment(), audit_at]
         for process in (*self._processes, self._sweeper):
             if self._is_away(process):
@@ -317,11 +320,10 @@ class Play:
         self._may_be_due = True
         if self._is_calm and not self._is_extended:
             people.add_headers(self._world)
-        if self._sweeper.actor is None:
-            if self._audit_at is not None and self._audit_at <= self._stage.now:
-                self._audit_at = None
-                self._sweeper.actor = self._stage.enter("sweeper", Sweeper(self._sweeper.house).sweep)
-                await self._stage.settle_in()
+        if self._sweeper.actor is None and self._audit_at is not None and self._audit_at <= self._stage.now:
+            self._audit_at = None
+            self._sweeper.actor = self._stage.enter("sweeper", Sweeper(self._sweeper.house).sweep)
+            await self._stage.settle_in()
 
     async def _answer_people(self) -> None:
         """People do what issues ask of them, until none is open."""

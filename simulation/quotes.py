@@ -19,7 +19,11 @@ CUSTOMERS = (
     ("Simulated Ltd", "nora@simulated.example", "Nora", "New"),
     ("Simulated Ltd", "otto@simulated.example", "Otto", "Other"),
 )
-ITEMS = ((None, "Senior engineer hour", "Labor"), ("SIM-1", "Simulated work", "Labor"), ("SIM-HW", "Simulated thing", "Hardware"))
+ITEMS = (
+    (None, "Senior engineer hour", "Labor"),
+    ("SIM-1", "Simulated work", "Labor"),
+    ("SIM-HW", "Simulated thing", "Hardware"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,9 @@ def arrivals(quotes: list[Quote], chance: random.Random) -> list[Arrival]:
         at = STARTED + timedelta(seconds=chance.uniform(0, 20))
         for version in range(1, len(quote.events) + 1):
             at += timedelta(seconds=chance.choice((0.1, 1, 10, 60, 400)) * chance.random())
-            found.append(Arrival(at + timedelta(seconds=chance.choice((0, 0, 0, 30)) * chance.random()), number, version))
+            found.append(
+                Arrival(at + timedelta(seconds=chance.choice((0, 0, 0, 30)) * chance.random()), number, version)
+            )
             if chance.random() < 0.1:  # noqa: PLR2004 - a tenth comes twice
                 found.append(Arrival(at + timedelta(seconds=90 * chance.random()), number, version))
     return sorted(found)
@@ -85,7 +91,7 @@ def _quote(number: int, chance: random.Random) -> Quote:
     events = []
     for version, status in enumerate(statuses, start=1):
         if version > 1:
-            lines = _changed(lines, chance)
+            lines = _changed(lines, 10 * version, chance)
         data = _content(number, version, status, customer, lines)
         if has_pdf:
             content = f"%PDF-1.4 quote {number} version {(version + 1) // 2}".encode()
@@ -132,11 +138,11 @@ def _line(place: int, chance: random.Random) -> Json:
     return fields if code is None else fields | {"item_code": code}
 
 
-def _changed(lines: list[Json], chance: random.Random) -> list[Json]:
+def _changed(lines: list[Json], place: int, chance: random.Random) -> list[Json]:
     """Some lines change, one may go, one may come."""
     changed = [line | {"quantity": str(chance.randint(1, 5))} if chance.random() < 0.5 else line for line in lines]  # noqa: PLR2004 - half of them
     if changed and chance.random() < 0.2:  # noqa: PLR2004 - a fifth
         changed.pop(chance.randrange(len(changed)))
     if chance.random() < 0.2:  # noqa: PLR2004 - a fifth
-        changed.append(_line(len(lines) + 3, chance))
+        changed.append(_line(place, chance))
     return changed

@@ -1,7 +1,6 @@
 """A series of seeds, one after the other, on a database of its own."""
 
 import asyncio
-import os
 from collections.abc import Iterable, Sequence
 
 import uvloop
@@ -14,24 +13,25 @@ Failure = tuple[int, str, list[str]]
 
 
 def play_share(url: str, number: int, seeds: Sequence[int], is_told: bool) -> tuple[list[Report], list[Failure]]:  # noqa: FBT001 - it crosses to another process
+    """Play a share of the seeds in a process of its own."""
     hush()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(play_seeds(url, f"simulation_{number}", seeds, is_told=is_told))
+        database_url = runner.run(make_database(url, f"simulation_{number}"))
+        return runner.run(play_seeds(database_url, seeds, is_told=is_told))
 
 
 async def play_seeds(
-    server_url: str, database: str, seeds: Iterable[int], *, is_told: bool = False
+    database_url: str, seeds: Iterable[int], *, is_told: bool = False
 ) -> tuple[list[Report], list[Failure]]:
-    """Play seeds one after the other on a new database of this name; ``is_told`` prints the story of each."""
+    """Play seeds one after the other on a prepared database; ``is_told`` prints the story of each."""
     reports, failures = list[Report](), list[Failure]()
-    async with opened(await make_database(server_url, database)) as engine:
+    async with opened(database_url) as engine:
         for seed in seeds:
             play = Play(seed, engine)
             try:
                 reports.append(await play.run())
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the seed has failed
                 failures.append((seed, f"{type(error).__name__}: {error}", play.trace))
-                if os.environ.get("SIMTALK"): print(failures[-1][:2], flush=True)
             if is_told:
                 print("\n".join(play.trace), flush=True)
     return reports, failures

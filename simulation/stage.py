@@ -122,7 +122,7 @@ class Stage:
 
     async def settle_in(self) -> None:
         """Let actors that just entered reach their first place."""
-        while any(actor.turn is None and not actor.is_done for actor in self.actors):
+        while any(actor.turn is None and not actor.is_done for actor in self.actors):  # noqa: ASYNC110 - takes no time
             await asyncio.sleep(0)
 
     async def kill(self, actor: Actor) -> None:

@@ -3,9 +3,8 @@
 import hashlib
 from base64 import b64decode
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import select
 
@@ -134,9 +133,7 @@ class Verdict:
             line["line_id"]: (line["name"], Decimal(line["quantity"]), Decimal(line["unit_price"]))
             for line in quote.newest["lines"]
         }
-        shown = {
-            line_id: held.pop(line.kaseya_line_id, None) for line_id, line in lines.items() if not line.removed
-        }
+        shown = {line_id: held.pop(line.kaseya_line_id, None) for line_id, line in lines.items() if not line.removed}
         self._equal(quote, "lines", shown, wanted)
         self._equal(quote, "lines beside", set(held) - self._told, set())
 

@@ -27,7 +27,16 @@ LATE = (0.5, 5, 40, 70, 130, 300, 700)
 STALE = (20, 90, 150)
 STATUSES = (500, 502, 503, 504)
 
-ANY = ("unsent", "drop_before", "error_before", "throttle", "expired_token", "drop_after", "error_after", "truncated_body")
+ANY = (
+    "unsent",
+    "drop_before",
+    "error_before",
+    "throttle",
+    "expired_token",
+    "drop_after",
+    "error_after",
+    "truncated_body",
+)
 READ = (*ANY, "stale_list", "stale_list", "timeout")
 WRITE = (*ANY, "drop_after", "timeout", "success_false")
 CREATE = (*WRITE, "missing_id", "late_apply", "late_apply", "drop_after")
@@ -47,7 +56,9 @@ class Weather:
         if self.chance.random() >= self.probability:
             return None
         if path.startswith(SIGN_IN):
-            fitting = [kind for kind in ("unsent", "drop_before", "drop_after", "error_before") if kind in self.kinds]
+            fitting: list[str] = [
+                kind for kind in ("unsent", "drop_before", "drop_after", "error_before") if kind in self.kinds
+            ]
         else:
             kinds = READ if method == "GET" or path.endswith("/search") else CREATE if method == "POST" else WRITE
             fitting = [kind for kind in kinds if kind in self.kinds]
@@ -64,7 +75,9 @@ ALL_KINDS = tuple(sorted({*READ, *CREATE}))
 class VirtualWire(Wire):
     """Takes virtual time for every exchange; its actor can be killed before the request and before the answer."""
 
-    def __init__(self, stage: Stage, bms: Starlette, weather: Weather, tell: Callable[[str], None]) -> None:  # no client is opened
+    def __init__(
+        self, stage: Stage, bms: Starlette, weather: Weather, tell: Callable[[str], None]
+    ) -> None:  # no client is opened
         self.hosts = Hosts(frozenset({HOST}))
         self._stage = stage
         self._bms = bms
@@ -97,7 +110,7 @@ class VirtualWire(Wire):
             self._order(fault)
         if fault == "unsent":
             raise UnsentError("no connection came about")
-        answer = await self._exchange(method, path, parts)
+        answer = await self._hand_over(method, path, parts)
         if fault == "timeout":
             await self._stage.sleep(timeout.total_seconds())
         else:
@@ -117,7 +130,7 @@ class VirtualWire(Wire):
         seconds = chance.choice(LATE if fault == "late_apply" else STALE if fault == "stale_list" else (1, 30))
         self._world.faults.waiting[:] = [Fault(FaultKind(fault), status=chance.choice(STATUSES), seconds=seconds)]
 
-    async def _exchange(self, method: str, path: str, parts: Mapping[str, Any]) -> WireAnswer | None:
+    async def _hand_over(self, method: str, path: str, parts: Mapping[str, Any]) -> WireAnswer | None:
         scope, body = _request(method, path, parts)
         told: list[Mapping[str, Any]] = []
 
