@@ -330,7 +330,10 @@ class Play:
         for _ in range(MOST_ANSWERS):
             async with self._engine.database.transaction() as session:
                 asked = await issues.open_of(session, CONNECTION_ID)
-                for issue in asked:
+            for issue in sorted(asked, key=lambda each: (each.quote_id or "", each.code)):
+                self._stage.now += timedelta(milliseconds=1)
+                async with self._engine.database.transaction() as session:
+                    session.add(issue)
                     self._verdict.hear(issue)
                     self._tell(f"issue {issue.code} of {issue.quote_id}: {issue.detail}")
                     await people.answer(session, self._world, issue)
@@ -343,10 +346,12 @@ class Play:
     async def _sync_again(self) -> None:
         """Three further syncs, two of which read BMS, must write nothing."""
         for forgets in (False, True, True):
-            async with self._engine.database.transaction() as session:
-                await lanes.mark_due(session, QuoteRow.connection_id == CONNECTION_ID)
-                if forgets:
-                    await session.execute(update(QuoteRow).values(synced_digest=None))
+            for quote in self._quotes:
+                self._stage.now += timedelta(milliseconds=1)  # so that no two fall due at the same moment
+                async with self._engine.database.transaction() as session:
+                    await lanes.mark_due(session, QuoteRow.quote_id == quote.quote_id)
+                    if forgets:
+                        await session.execute(update(QuoteRow).values(synced_digest=None))
             self._may_be_due = True
             before = len(self._world.calls)
             await self._rest()
