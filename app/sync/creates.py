@@ -20,7 +20,7 @@ from app.kaseya import (
     KaseyaTransientError,
 )
 from app.sync.errand import Errand
-from app.sync.looks import SHARED, cannot_be_found, look
+from app.sync.looks import SHARED, all_sent, cannot_be_found, look
 from app.sync.problems import AnotherMakesItError, InDoubtError, NeedsPersonError, Problem
 
 LOOKS = 2
@@ -121,7 +121,11 @@ async def _declare(errand: Errand, kind: str, key: str, *, hint: Result) -> date
             return intent.result
         if intent.state == intents.OPEN:
             await _wait_or_take_over(session, errand, intent)
-        audit_at = now + errand.audit_after if intent.state == intents.RESEND else None
+        audit_at = None
+        if intent.state == intents.RESEND:
+            audit_at = now + errand.audit_after
+            if "sent" in hint:
+                hint = {**hint, "sent_before": all_sent(intent.hint)}
         return await intents.declare_again(session, intent, quote_id=errand.quote_id, hint=hint, audit_at=audit_at)
 
 
@@ -190,7 +194,9 @@ async def _remember(session: AsyncSession, errand: Errand, kind: str, hint: Mapp
             priced = {"unit_price": hint.get("unit_price"), "unit_cost": hint.get("unit_cost")}
             await links.save_item(session, connection_id, kind, hint["key"], kaseya_id=made, **priced)
         case "line":
-            values = {name: hint[name] for name in ("item_kind", "item_id", "sent")}
+            values = {name: hint[name] for name in ("item_kind", "item_id")} | {
+                "sent": result.get("sent", hint["sent"])
+            }
             await links.save_line(
                 session, connection_id, quote_id, hint["line_id"], kaseya_line_id=made, removed=False, **values
             )
@@ -212,7 +218,7 @@ def link_values(kind: str, hint: Mapping[str, Any], result: Result) -> dict[str,
         case "opportunity":
             return {"opportunity_id": result["id"], "opportunity_sent": hint["sent"]}
         case "quotation":
-            return {"quotation_id": result["id"], "quotation_sent": hint["sent"]}
+            return {"quotation_id": result["id"], "quotation_sent": result.get("sent", hint["sent"])}
         case "note":
             return {"noted_url": hint["url"]}
         case _:

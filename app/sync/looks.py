@@ -1,6 +1,6 @@
 """Looking for what a lost answer may have created: by kind, with the key that finds it again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -44,6 +44,11 @@ def main_location(account: Account) -> int | None:
     usable = [location for location in account.locations if location.is_active]
     best = min(usable, key=lambda location: (not location.is_main, location.id), default=None)
     return best.id if best else None
+
+
+def all_sent(hint: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What was sent, the newest first: BMS may apply any sending of a create, and the quote may change between them."""
+    return [hint["sent"], *hint.get("sent_before", ())]
 
 
 async def _accounts(errand: Errand, intent: Intent) -> list[dict[str, Any]]:
@@ -103,19 +108,26 @@ async def _opportunities(errand: Errand, intent: Intent) -> list[dict[str, Any]]
 async def _quotations(errand: Errand, intent: Intent) -> list[dict[str, Any]]:
     hint = intent.hint
     summaries = await errand.client.quotations.summaries(hint["account_id"], intent.sent_at - CLOCKS_DIFFER)
-    named = [each.id for each in summaries if each.name == hint["sent"]["name"]]
-    headers = [await errand.client.quotations.get(each) for each in named]
-    return [{"id": each.id} for each in headers if each.opportunity_id == hint["opportunity_id"]]
+    as_sent = {sent["name"]: sent for sent in reversed(all_sent(hint))}
+    headers = [await errand.client.quotations.get(each.id) for each in summaries if each.name in as_sent]
+    names = {each.id: each.name or "" for each in summaries}
+    return [
+        {"id": each.id, "sent": as_sent[names[each.id]]}
+        for each in headers
+        if each.opportunity_id == hint["opportunity_id"]
+    ]
 
 
 async def _lines(errand: Errand, intent: Intent) -> list[dict[str, Any]]:
-    sent = intent.hint["sent"]
+    as_sent: dict[tuple[str, Decimal | None, Decimal | None], Mapping[str, Any]] = {
+        (sent["name"], Decimal(sent["quantity"]), Decimal(sent["unit_price"])): sent
+        for sent in reversed(all_sent(intent.hint))
+    }
     ours = {line.kaseya_line_id for line in errand.lines.values()}
-    wanted = (sent["name"], Decimal(sent["quantity"]), Decimal(sent["unit_price"]))
     return [
-        {"id": line.id}
+        {"id": line.id, "sent": sent}
         for line in await errand.client.quotations.lines(intent.hint["quotation_id"])
-        if line.id not in ours and (line.name, line.quantity, line.unit_price) == wanted
+        if line.id not in ours and (sent := as_sent.get((line.name or "", line.quantity, line.unit_price)))
     ]
 
 
