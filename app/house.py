@@ -1,7 +1,7 @@
 """Everything that the process shares, opened in order and closed in reverse."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -11,6 +11,7 @@ import asyncpg
 from app.connections.clients import Clients
 from app.connections.doors import load_door
 from app.connections.secrets import Vault
+from app.db.away import DATABASE_AWAY
 from app.db.session import Database
 from app.db.walls import take_service_role
 from app.directory import Directory
@@ -57,10 +58,16 @@ async def open_house(settings: Settings, *, clock: Clock = utc_now) -> AsyncIter
         database = Database.connect(settings.sqlalchemy_url, pool_size=settings.database_pool)
         stack.push_async_callback(database.close)
         pool = asyncpg.create_pool(
-            settings.dsn, min_size=0, max_size=INBOX_POOL, timeout=CONNECT_SECONDS, init=take_service_role
+            settings.dsn,
+            min_size=0,
+            max_size=INBOX_POOL,
+            max_inactive_connection_lifetime=0,
+            timeout=CONNECT_SECONDS,
+            init=take_service_role,
         )
         inbox = Inbox(pool, debounce=_debounce(settings), clock=clock)
         await pool
+        await _warm(pool)
         stack.push_async_callback(pool.close)
         stack.push_async_callback(inbox.close)
         wire = await stack.enter_async_context(Wire(Hosts(frozenset(settings.allowed_kaseya_hosts))))
@@ -77,6 +84,13 @@ async def open_house(settings: Settings, *, clock: Clock = utc_now) -> AsyncIter
             doors=Doors(partial(load_door, database, vault)),
             clock=clock,
         )
+
+
+async def _warm(pool: asyncpg.Pool) -> None:
+    """Open a connection before the first event needs it within its second; a database that is away is no matter yet."""
+    with suppress(*DATABASE_AWAY):
+        async with pool.acquire():
+            pass
 
 
 def _debounce(settings: Settings) -> Debounce:

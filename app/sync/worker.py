@@ -121,8 +121,7 @@ class Worker:
             self._wake.set()
             await lost.wait()
         finally:
-            with suppress(*DATABASE_AWAY):
-                await connection.close(timeout=1)
+            connection.terminate()  # a listener has nothing to finish, and must not wait for a slow goodbye
 
     async def _heartbeat(self) -> None:
         """Renew the leases of what is in hand; a lane that is not ours any more is let go at once."""

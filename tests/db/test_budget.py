@@ -47,7 +47,7 @@ async def test_no_window_over_three_replicas_holds_more_than_the_limit(replicas:
     admitted = sum(await asyncio.gather(*(hungry(each) for each in replicas for _ in range(3))))
     async with replicas[0].transaction() as session:
         rows = await session.execute(select(CallSlot.slot, CallSlot.calls))
-        slots = {slot: calls for slot, calls in rows}
+        slots = {row.slot: row.calls for row in rows}
     assert sum(slots.values()) == admitted > LIMIT
     # A window of any alignment touches one slot more than it is long.
     fullest = max(sum(slots.get(first + step, 0) for step in range(SLOTS + 1)) for first in slots)

@@ -96,6 +96,7 @@ def test_any_order_and_repetition_of_the_events_ends_in_the_same_row(clean_datab
             for start, end in itertools.pairwise(cuts):
                 await take(connection, *order[start:end])
             row = await connection.fetchrow("SELECT name, status, revision, version FROM quotes")
+            assert row is not None
             assert tuple(row) == ("Gone", "lost", 1, 5)
             dispositions = Counter(
                 each[0] for each in await connection.fetch("SELECT disposition FROM events WHERE counted")

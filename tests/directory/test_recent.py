@@ -71,7 +71,8 @@ async def test_an_incomplete_answer_serves_while_it_holds_enough() -> None:
 
 async def test_a_list_too_large_to_tell_is_asked_for_five_times_a_text_at_most() -> None:
     clock = Clock()
-    recent, book = RecentAnswers(clock), Book([f"example widgets of springfield {number}" for number in range(500)], most=9)
+    names = [f"example widgets of springfield {number}" for number in range(500)]
+    recent, book = RecentAnswers(clock), Book(names, most=9)
     text = "example widgets of springfield in"
     for length in range(2, len(text) + 1):
         await find(recent, book, text[:length])

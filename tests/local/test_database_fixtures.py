@@ -1,6 +1,6 @@
 import asyncpg
 
-from tests.fixtures.database import TRUNCATE_WHAT_HAS_ROWS, execute, with_database
+from tests.fixtures.database import DELETE_ALL_ROWS, execute, with_database
 
 
 async def test_cleaning_empties_every_table_but_alembics_own(empty_database_url: str) -> None:
@@ -13,11 +13,9 @@ async def test_cleaning_empties_every_table_but_alembics_own(empty_database_url:
         INSERT INTO parents VALUES (1);
         INSERT INTO children (parent) VALUES (1), (1);
     """)
-    execute(empty_database_url, TRUNCATE_WHAT_HAS_ROWS)
+    execute(empty_database_url, DELETE_ALL_ROWS)
     for table, rows in {"alembic_version": 1, "parents": 0, "children": 0, '"Odd name"': 0}.items():
         assert await connection.fetchval(f"SELECT count(*) FROM {table}") == rows  # noqa: S608
-    await connection.execute("INSERT INTO children (parent) VALUES (NULL)")
-    assert await connection.fetchval("SELECT id FROM children") == 1
     await connection.close()
 
 
