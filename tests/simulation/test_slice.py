@@ -50,6 +50,7 @@ async def test_an_engine_that_sends_again_without_looking_is_found_out(
 ) -> None:
     monkeypatch.setattr(creates, "NOTHING_HAPPENED", (*creates.NOTHING_HAPPENED, KaseyaAmbiguousError))
     await prepare(empty_database_url)
+    failures: list[tuple[int, str, list[str]]] = []
     for seed in range(60):
         _, failures = await play_seeds(empty_database_url, [seed])
         if failures:
