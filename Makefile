@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # $(call gate,name,command,how to mend it): one line when all is well; all that the command said, and the way out, when not.
 define gate
 @printf '%-12s ... ' '$(1)'; \
-if said=$$($(2) </dev/null 2>&1); then echo ok; \
+if said=$$({ $(2); } </dev/null 2>&1); then echo ok; \
 else echo FAILED; printf '%s\n' "$$said"; echo; echo '$(3)'; exit 1; fi
 endef
 
