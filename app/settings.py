@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     kaseya_timeout_seconds: Seconds = 30
     kaseya_call_limit: int = Field(default=1500, ge=1)
     kaseya_call_window_seconds: Seconds = 3600
-    lookup_cache_seconds: Annotated[float, Field(ge=0)] = 10
+    lookup_cache_seconds: Annotated[float, Field(ge=0)] = 1
 
     @property
     def keys(self) -> tuple[bytes, ...]:

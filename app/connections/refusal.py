@@ -34,3 +34,12 @@ async def count_refusal(session: AsyncSession, connection_id: str, *, reason: st
         .execution_options(synchronize_session=False)
     )
     return state == CREDENTIALS_REJECTED
+
+
+async def forget_refusals(session: AsyncSession, connection_id: str) -> None:
+    """The sign-in works: a refusal of long ago is no reason to stop at the next one."""
+    await session.execute(
+        update(Connection)
+        .where(Connection.id == connection_id, Connection.refused_sign_ins > 0)
+        .values(refused_sign_ins=0)
+    )

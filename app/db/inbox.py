@@ -1,7 +1,8 @@
 """The SQL of accepting events: a batch of any size is one transaction of five statements.
 
 Written against asyncpg itself, since a session per event costs eight times as much (docs/adr/0004). Arrays go in with
-``unnest``, so that a batch of one and a batch of a hundred are the same statements.
+``unnest``, so that a batch of one and a batch of a hundred are the same statements. Longer than others, because the
+statements of one transaction are read together.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Every table of the house: what each row is, and what is owed to it."""
+"""Every table of the house: what each row is, and what is owed to it. Longer than others, so that it is one picture."""
 
 from datetime import datetime
 from typing import Any

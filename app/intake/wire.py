@@ -1,4 +1,7 @@
-"""The JSON webhook's body as pydantic models, and their way to the canonical event."""
+"""The JSON webhook's body as pydantic models, and their way to the canonical event.
+
+Longer than others: the models of one wire format belong on one page.
+"""
 
 import base64
 import re

@@ -112,9 +112,13 @@ class KaseyaNotFoundError(KaseyaRejectedError):
 
 
 class KaseyaCredentialsError(KaseyaError):
-    """BMS refused the sign-in; repeating it with the same credentials may lock the user out."""
+    """BMS refused the sign-in; repeating it with the same credentials may lock the user out.
+
+    Callers that waited for one sign-in share its error: whoever counts refusals sets `was_counted`.
+    """
 
     outcome = "credentials"
+    was_counted = False
 
 
 class KaseyaMfaRequiredError(KaseyaCredentialsError):

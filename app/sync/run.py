@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.connections.refusal import count_refusal
+from app.connections.refusal import count_refusal, forget_refusals
 from app.connections.secrets import SecretUnreadableError
 from app.db import issues, lanes, links, paces
 from app.db.away import is_away
@@ -17,7 +17,7 @@ from app.db.lanes import Claim, LeaseLostError
 from app.db.tables import Connection, Quote, Run
 from app.house import House
 from app.intake.canonical import from_canonical
-from app.kaseya import Answer, Call, KaseyaError
+from app.kaseya import Answer, Call, KaseyaCredentialsError, KaseyaError
 from app.settings import seconds
 from app.sync import notices
 from app.sync.errand import Errand, prepare
@@ -129,6 +129,7 @@ class LaneRun:
             )
             if self._calls:
                 await paces.bms_answered(session, quote.connection_id)
+                await forget_refusals(session, quote.connection_id)
             await self._record(session, outcome, error=None)
             if not result.unchanged:
                 await notices.synced(session, quote, warnings=warnings, closed=closed)
@@ -156,6 +157,8 @@ class LaneRun:
             log.error("run.failed", connection_id=quote.connection_id, quote_id=quote.quote_id, exc_info=error)
         async with self._database.transaction() as session:
             await self._settle_stopped(session, quote, outcome)
+            if isinstance(outcome, PauseConnection) and isinstance(error, KaseyaCredentialsError):
+                await self._count_refusal(session, quote, error)
             await self._record(session, type(outcome).__name__.lower(), error=str(error))
 
     async def _settle_stopped(self, session: AsyncSession, quote: Quote, outcome: Outcome) -> None:
@@ -176,8 +179,15 @@ class LaneRun:
                 )
                 await lanes.settle_events(session, self._claim, disposition="rejected", reason=reason)
                 await issues.close_issues(session, quote.connection_id, quote.quote_id, by="sync")
-            case PauseConnection():
-                await self._pause(session, quote, outcome)
+            case PauseConnection(at=at, reason=reason):
+                await lanes.settle(
+                    session,
+                    self._claim,
+                    state="retrying",
+                    due_at=at,
+                    attempts=self._claim.attempts,
+                    last_error=reason,
+                )
 
     async def _retry(self, session: AsyncSession, quote: Quote, retry: Retry) -> None:
         values: dict[str, Any] = {"attempts": self._claim.attempts}
@@ -212,19 +222,16 @@ class LaneRun:
             await paces.bms_answered(session, quote.connection_id)
         log.warning("quote.parked", connection_id=quote.connection_id, quote_id=quote.quote_id, code=problem.code)
 
-    async def _pause(self, session: AsyncSession, quote: Quote, pause: PauseConnection) -> None:
-        """After one more refused sign-in nothing is sent until somebody mends the credentials."""
-        await lanes.settle(
-            session,
-            self._claim,
-            state="retrying",
-            due_at=pause.at,
-            attempts=self._claim.attempts,
-            last_error=pause.reason,
-        )
-        now = self._house.clock()
-        if await count_refusal(session, quote.connection_id, reason=pause.reason, now=now):
-            problem = _credentials_rejected(pause.reason)
+    async def _count_refusal(self, session: AsyncSession, quote: Quote, error: KaseyaCredentialsError) -> None:
+        """After one more refused sign-in nothing is sent until somebody mends the credentials.
+
+        Lanes that waited for the same sign-in share its error, and it counts once.
+        """
+        if error.was_counted:
+            return
+        error.was_counted = True
+        if await count_refusal(session, quote.connection_id, reason=str(error), now=self._house.clock()):
+            problem = _credentials_rejected(str(error))
             issue_id = await issues.open_issue(session, quote.connection_id, None, **asdict(problem))
             if issue_id is not None:
                 await notices.issue_opened(session, quote.connection_id, None, issue_id, problem)
