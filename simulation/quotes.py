@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.intake.accept import Delivery, Source
 from app.intake.canonical import content_digest
+from app.intake.deliveries import Delivery, Source
 from app.intake.standard import parse
 
 Json = dict[str, Any]

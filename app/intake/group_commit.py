@@ -7,7 +7,8 @@ from datetime import datetime
 
 import asyncpg
 
-from app.intake.accept import Acceptance, AcceptRaceError, Debounce, Delivery, accept
+from app.intake.accept import AcceptRaceError, Debounce, accept
+from app.intake.deliveries import Acceptance, Delivery
 from app.telemetry import accept_seconds
 
 BATCH = 100

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from app.intake import quoter, signature, standard
-from app.intake.accept import Delivery, Source
+from app.intake.deliveries import Delivery, Source
 from app.intake.doors import Door
 from app.intake.problems import InvalidEventError, RefusedError
 from app.quotes.expiry import is_expired, today_in

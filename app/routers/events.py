@@ -16,7 +16,7 @@ from app.db.quotes import QuoteFilter
 from app.db.tables import Connection, Event, Quote
 from app.house import House
 from app.intake import quoter
-from app.intake.accept import Answer, Delivery, Source
+from app.intake.deliveries import Answer, Delivery, Source
 from app.intake.problems import InvalidEventError, RefusedError
 from app.intake.reception import read_again
 from app.intake.strict_json import check_json

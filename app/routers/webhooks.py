@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.house import House
-from app.intake.accept import Acceptance, Answer, Source
+from app.intake.deliveries import Acceptance, Answer, Source
 from app.intake.doors import Door
 from app.intake.problems import RefusedError, SignatureError, UnreadableBodyError
 from app.intake.quoter import Ignored

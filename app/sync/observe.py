@@ -17,6 +17,14 @@ from app.sync.plan import sent_fields
 from app.sync.plan_quotation import is_new_line
 from app.sync.problems import NeedsPersonError, Problem
 from app.sync.references import References
+from app.sync.stops import (
+    account_inactive,
+    account_mismatch,
+    account_missing,
+    account_not_usable,
+    not_selectable,
+    quotation_ambiguous,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +109,9 @@ async def _account(errand: Errand, desired: Desired) -> _FoundAccount:
     if active:
         return await _matched_account(errand, active)
     if found:
-        raise NeedsPersonError(_account_inactive(found))
+        raise NeedsPersonError(account_inactive(found))
     if not errand.settings.account.create_missing:
-        raise NeedsPersonError(_account_missing(desired.account.name or ""))
+        raise NeedsPersonError(account_missing(desired.account.name or ""))
     return _FoundAccount(id=None, location_id=None)
 
 
@@ -111,9 +119,9 @@ async def _named_account(errand: Errand, account_id: int) -> _FoundAccount:
     try:
         account = await errand.client.accounts.get(account_id)
     except KaseyaNotFoundError:
-        raise NeedsPersonError(_account_not_usable(account_id, "is not in BMS (any more)")) from None
+        raise NeedsPersonError(account_not_usable(account_id, "is not in BMS (any more)")) from None
     if not account.is_active:
-        raise NeedsPersonError(_account_not_usable(account_id, "is inactive"))
+        raise NeedsPersonError(account_not_usable(account_id, "is inactive"))
     return _FoundAccount(id=account.id, location_id=await _location(errand, account))
 
 
@@ -149,7 +157,7 @@ async def _location(errand: Errand, account: Account) -> int:
     locations = await errand.client.locations.of(account.id)
     best = min(locations, key=lambda each: (not each.is_main, each.id), default=None)
     if best is None:
-        raise NeedsPersonError(_account_not_usable(account.id, "has no location, which BMS wants for opportunities"))
+        raise NeedsPersonError(account_not_usable(account.id, "has no location, which BMS wants for opportunities"))
     return best.id
 
 
@@ -204,18 +212,18 @@ async def _opportunity(errand: Errand, desired: Desired, account: _FoundAccount)
     named, linked = desired.opportunity.named_id, errand.link.opportunity_id
     if named is None or named == linked:
         if linked is not None and account.id != errand.link.account_id:
-            raise NeedsPersonError(_account_mismatch(linked, errand.link.account_id, account.id))
+            raise NeedsPersonError(account_mismatch(linked, errand.link.account_id, account.id))
         return None
     try:
         opportunity = await errand.client.opportunities.get(named)
     except KaseyaNotFoundError:
-        raise NeedsPersonError(_not_selectable(named, "is not in BMS (any more)")) from None
+        raise NeedsPersonError(not_selectable(named, "is not in BMS (any more)")) from None
     if opportunity.account_id != account.id:
-        raise NeedsPersonError(_account_mismatch(named, opportunity.account_id, account.id))
+        raise NeedsPersonError(account_mismatch(named, opportunity.account_id, account.id))
     statuses = {each.id: each for each in await errand.client.opportunities.statuses()}
     status = statuses.get(opportunity.status_id)
     if status is None or not status.is_selectable:
-        raise NeedsPersonError(_not_selectable(named, "has a status that is not Open and Active"))
+        raise NeedsPersonError(not_selectable(named, "has a status that is not Open and Active"))
     return opportunity
 
 
@@ -245,7 +253,7 @@ async def _quotation(errand: Errand, desired: Desired, account: _FoundAccount) -
     headers = [await errand.client.quotations.get(each.id) for each in summaries]
     own = [each for each in headers if each.opportunity_id == opportunity_id]
     if len(own) > 1:
-        raise NeedsPersonError(_quotation_ambiguous(opportunity_id, [each.id for each in own]))
+        raise NeedsPersonError(quotation_ambiguous(opportunity_id, [each.id for each in own]))
     return (own[0].id, False) if own else (None, True)
 
 
@@ -280,62 +288,3 @@ def sent_lines(errand: Errand) -> dict[str, SentLine]:
         )
         for line_id, line in errand.lines.items()
     }
-
-
-def _account_not_usable(account_id: int, why: str) -> Problem:
-    return Problem(
-        code="account-not-usable",
-        title="The account that the quote names cannot be used",
-        detail=f"The account {account_id} {why}.",
-        remedy="Activate the account in BMS or pick another one in the quote, then press Retry.",
-    )
-
-
-def _account_mismatch(opportunity_id: int, its_account: int | None, account_id: int | None) -> Problem:
-    return Problem(
-        code="opportunity-account-mismatch",
-        title="The opportunity belongs to another account",
-        detail=f"The opportunity {opportunity_id} belongs to account {its_account}, the quote to "
-        f"{account_id or 'a new account'}.",
-        remedy="Pick the opportunity's account, or another opportunity, in the quote, then press Retry.",
-    )
-
-
-def _account_inactive(found: Sequence[Account]) -> Problem:
-    return Problem(
-        code="account-inactive",
-        title="The account is inactive in BMS",
-        detail=f"BMS has {found[0].account_name!r} only as an inactive account ({found[0].id}).",
-        remedy="Activate it in BMS, then press Retry; or pick another account in the quote.",
-        candidates=[{"kaseya_id": str(each.id), "name": each.account_name} for each in found],
-    )
-
-
-def _account_missing(name: str) -> Problem:
-    return Problem(
-        code="account-not-found",
-        title="The account is not in BMS",
-        detail=f"BMS has no account named {name!r}, and the settings say that missing accounts are not created.",
-        remedy="Create the account in BMS, or switch on create_missing in the settings, then press Retry.",
-        setting="/account/create_missing",
-    )
-
-
-def _not_selectable(opportunity_id: int, why: str) -> Problem:
-    return Problem(
-        code="opportunity-not-selectable",
-        title="The opportunity that the quote names cannot be used",
-        detail=f"The opportunity {opportunity_id} {why}.",
-        remedy="Reopen it in BMS or pick another opportunity (or none) in the quote, then press Retry.",
-    )
-
-
-def _quotation_ambiguous(opportunity_id: int, ids: Sequence[int]) -> Problem:
-    return Problem(
-        code="quotation-ambiguous",
-        title="The opportunity has several quotations",
-        detail=f"Opportunity {opportunity_id} has the quotations {', '.join(map(str, ids))}: which one is the quote's?",
-        remedy="Remove the others in BMS, or press Retry with the id of the right one.",
-        candidates=[{"kaseya_id": str(each)} for each in ids],
-        context={"kind": "quotation"},
-    )

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.console.live import Pulses
 from app.db.issues import open_issue
 from app.db.tables import Issue, Quote
-from app.intake.accept import Delivery, Source
+from app.intake.deliveries import Delivery, Source
 from app.intake.standard import parse
 from app.sync.worker import Worker
 from tests.console.conftest import Browser

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.db.inbox import Connection
-from app.intake.accept import Acceptance, Answer, Debounce, Delivery, Source, accept
+from app.intake.accept import Debounce, accept
+from app.intake.deliveries import Acceptance, Answer, Delivery, Source
 from app.intake.group_commit import DatabaseAwayError, Inbox
 from app.intake.standard import parse
 from tests.intake import samples

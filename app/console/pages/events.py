@@ -16,7 +16,7 @@ from app.db import quotes as repository
 from app.db.events import EventFilter
 from app.db.tables import Event
 from app.intake import quoter
-from app.intake.accept import Source
+from app.intake.deliveries import Source
 from app.intake.problems import RefusedError
 
 router = APIRouter(prefix="/connections/{connection_id}/events")
