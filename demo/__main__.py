@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None, *, tell: Callable[[str], Story]
     """Run the demo; returns 0 if BMS holds exactly what it should, 1 if not."""
     options = _options(arguments)
     show = Show(console())
+    # A shell that starts us in the background has us ignore Ctrl-C; whoever sends it means it all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         return _run(show, tell(options.contract), options)

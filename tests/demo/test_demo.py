@@ -71,11 +71,12 @@ def test_the_demo_ends_with_zero_when_bms_holds_exactly_what_it_should() -> None
 def test_a_demo_that_finds_anything_wrong_says_what_and_ends_with_one(
     change: Callable[[Story], Story], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         assert main(["--once"], tell=with_one_scene(change)) == 1
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     assert sentence in capsys.readouterr().out
 
 
