@@ -14,7 +14,7 @@ from tests.fixtures.sandbox import Sandbox
 from tests.fixtures.service import Service, serving
 
 SEED = "20261122"
-EXAMPLES_PER_OPERATION = "10"
+EXAMPLES_PER_OPERATION = "5"
 
 # In these a rule that JSON Schema cannot say stands behind a 422: whose cursor it is, what BMS has and whom it lets
 # sign in, members that exclude each other.

@@ -11,7 +11,7 @@ from simulation.house import hush, opened, prepare
 from simulation.play import Play
 from simulation.series import play_seeds
 
-SLICE = 8
+SLICE = 4
 LATE_LINE_OF_BEFORE = 285
 """A line is applied late, as the quote was before it changed and its line was sent again."""
 REPLAYED = 7
