@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import asyncpg
@@ -19,6 +19,7 @@ from app.intake.accept import Debounce
 from app.intake.doors import Doors
 from app.intake.group_commit import Inbox
 from app.kaseya import Hosts, Wire
+from app.kaseya.transport.door import utc_now
 from app.settings import Settings, seconds
 
 # One batch is committed at a time; the others are there so that a stuck one is not waited for.
@@ -41,11 +42,6 @@ class House:
     inbox: Inbox
     doors: Doors
     clock: Clock
-
-
-def utc_now() -> datetime:
-    """The process's clock."""
-    return datetime.now(UTC)
 
 
 @asynccontextmanager

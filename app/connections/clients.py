@@ -28,6 +28,7 @@ from app.kaseya import (
     Transport,
     Wire,
 )
+from app.kaseya.transport.door import utc_now
 from app.kaseya.transport.session import FormEncoding
 from app.settings import Settings, seconds
 from app.telemetry import kaseya_calls
@@ -38,15 +39,11 @@ RESERVE = 0.04
 Observe = Callable[[Call, Answer], None]
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
     """How time passes for calls: what the clock says, seconds that never run backwards, and how to wait."""
 
-    clock: Callable[[], datetime] = _utc_now
+    clock: Callable[[], datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 

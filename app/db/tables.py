@@ -216,7 +216,6 @@ class Link(Base):
     attachment_name: Mapped[str | None]
     noted_url: Mapped[str | None]
     pdf_tries: Mapped[int] = mapped_column(server_default="0")
-    pdf_given_up: Mapped[str | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
 

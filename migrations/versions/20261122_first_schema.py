@@ -381,7 +381,6 @@ def upgrade() -> None:
         sa.Column("attachment_name", sa.Text(), nullable=True),
         sa.Column("noted_url", sa.Text(), nullable=True),
         sa.Column("pdf_tries", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("pdf_given_up", sa.Text(), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id", "quote_id"],

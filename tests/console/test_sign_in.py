@@ -7,7 +7,7 @@ from sqlalchemy import func, update
 from app.connections.keys import create_key
 from app.console.throttle import HOLDS, LEAKS_EVERY, Buckets
 from app.db.tables import ApiKey
-from app.house import utc_now
+from app.kaseya.transport.door import utc_now
 from tests.console.conftest import Browser, Site
 from tests.fixtures.management import ADMIN
 
