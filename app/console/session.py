@@ -72,7 +72,7 @@ async def visitor_of(house: House, request: Request) -> Visitor | None:
         return Visitor(key_name="Bootstrap operator", connection_id=None, csrf=session.csrf) if same else None
     async with house.database.transaction() as database:
         row = await database.get(ApiKey, session.key_id)
-    if row is None or row.revoked_at is not None or row.digest.hex() != session.digest:
+    if row is None or row.revoked_at is not None or not hmac.compare_digest(row.digest.hex(), session.digest):
         return None
     return Visitor(key_name=row.name, connection_id=row.connection_id, csrf=session.csrf)
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from standardwebhooks.webhooks import Webhook
 
 import fuzz.signatures
+from app.intake.problems import SignatureError
 from app.intake.signature import sign, verify
 from fuzz.signatures import attack
 from tests.api.conftest import Link, event, problem
@@ -19,7 +20,25 @@ from tests.security.raw import Target, exchange, head
 NOW = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)
 BODY = b'{"type":"quote.created"}'
 IDS = ["msg_1", "msg_p5jXN8AQM9LWM0D4loKWxJek", "a.b.c", "~" * 256]
+PING = b'{"event_type":"ping","data":{"success":true}}'
+"""What the published example signs; below it under the first key of RFC 8032, whose signatures never vary."""
+PUBLISHED = [
+    ("whsec_plJ3nmyCDGBKInavdOK15jsl", "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0="),
+    (
+        "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+        "v1a,G9EqSJw1B3ndWNOgWUMgh56W+0nNxEWqX/egWPl+EXgMn6D/99aQk0r3QjMg5iZZ//usnYKC7W745w97PcpyDA==",
+    ),
+]
 BODIES = [b"", b"{}", BODY, '{"name": "Büro ½"}'.encode(), b"x" * 100_000]
+
+
+@pytest.mark.parametrize(("secret", "signed"), PUBLISHED)
+def test_a_published_signature_is_believed_and_its_neighbour_is_not(secret: str, signed: str) -> None:
+    at = datetime.fromtimestamp(1731705121, UTC)
+    headers = _headers("msg_loFOjxBNrRLzqYUf", at, signed)
+    assert verify(headers, PING, secrets=[secret], now=at).sent_at == at
+    with pytest.raises(SignatureError):
+        verify(headers, PING.replace(b"true", b"True"), secrets=[secret], now=at)
 
 
 @pytest.mark.parametrize("webhook_id", IDS)
