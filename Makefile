@@ -23,7 +23,7 @@ if said=$$({ $(2); } </dev/null 2>&1); then echo ok; \
 else echo FAILED; printf '%s\n' "$$said"; echo; echo '$(3)'; exit 1; fi
 endef
 
-.PHONY: help demo test chaos fuzz simulate check gates format openapi lock clean
+.PHONY: help demo test bench chaos fuzz simulate check gates format openapi lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ fuzz: $(READY) ## Try to have a million mutated requests believed; ARGS="--seed 
 
 simulate: $(READY) ## Play 10,000 seeds of the engine in virtual time, with every fault and crash; ARGS="--seed N" tells one
 	@$(BIN)/python -m simulation $(ARGS)
+
+bench: $(READY) ## Measure what things cost, within ten minutes; ARGS="5 6" picks rows
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: test ## The same as test
 
