@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.bench import ROUNDS
 from benchmarks.catalogue import NoSuchRowError, Row, find_rows
 from benchmarks.machine import Machine, look_at_machine
+from benchmarks.page import Page
+from benchmarks.record import Record
 from benchmarks.solo import GRACE, Terms, measure_alone
 from benchmarks.verdict import Outcome, Unmeasured, Verdict
 
@@ -23,18 +26,33 @@ def main(
     rows: Annotated[list[int] | None, typer.Argument(help="the rows to measure; all of them, if none is named")] = None,
     *,
     rounds: Annotated[int, typer.Option(min=1, help="how often each thing is measured")] = ROUNDS,
+    write: Annotated[
+        bool, typer.Option("--write", help="keep the run as the one that docs/performance.md shows")
+    ] = False,
+    page: Annotated[bool, typer.Option("--page", help="only write the page again, from the run that was kept")] = False,
 ) -> None:
     """Measure what things cost, against references that are written here. A miss is a result; a crash is not."""
-    try:
-        chosen = find_rows(rows or ())
-    except NoSuchRowError as error:
-        console.print(f"[red]{error}")
-        raise typer.Exit(2) from None
+    chosen = _choose(rows or ())
+    if page:
+        Page().write(find_rows())
+        return
+    if write and rows:
+        raise typer.BadParameter("The page shows one run over all rows: name none with --write.")
     machine = look_at_machine()
     _introduce(machine)
     outcomes = list(measure_all(chosen, rounds=rounds))
     _show(outcomes)
-    raise typer.Exit(1 if any(isinstance(each, Unmeasured) and each.crashed for each in outcomes) else 0)
+    if write:
+        today = datetime.now(UTC).date()
+        Page().keep(Record(measured_on=today, machine=machine, rounds=rounds, outcomes=outcomes), chosen)
+    raise typer.Exit(exit_status(outcomes))
+
+
+def _choose(rows: Sequence[int]) -> Sequence[Row]:
+    try:
+        return find_rows(rows)
+    except NoSuchRowError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def measure_all(rows: Sequence[Row], *, rounds: int, total: timedelta = TOTAL) -> Iterator[Outcome]:
@@ -49,6 +67,11 @@ def measure_all(rows: Sequence[Row], *, rounds: int, total: timedelta = TOTAL) -
         yield measure_alone(row, Terms(within=within, rounds=rounds))
 
 
+def exit_status(outcomes: Sequence[Outcome]) -> int:
+    """Say 1 if a row has crashed; a row that misses its target is a result like another."""
+    return int(any(isinstance(each, Unmeasured) and each.crashed for each in outcomes))
+
+
 def _introduce(machine: Machine) -> None:
     console.print(f"{machine}, load average {machine.load:.2f}")
     if not machine.is_quiet:
@@ -58,12 +81,7 @@ def _introduce(machine: Machine) -> None:
 def _show(outcomes: Sequence[Outcome]) -> None:
     table = Table("row", "what", "target", "measured", "", title="One run, medians of its rounds")
     for outcome in outcomes:
-        match outcome:
-            case Verdict():
-                word = "[green]ok" if outcome.ok else "[bold red]MISS"
-                table.add_row(str(outcome.row), outcome.what, outcome.target, outcome.measured, word)
-            case Unmeasured():
-                table.add_row(str(outcome.row), outcome.what, "", outcome.reason, "[bold red]MISS")
+        table.add_row(str(outcome.row), *map(escape, outcome.cells), "[green]ok" if outcome.ok else "[bold red]MISS")
     console.print(table)
     for outcome in outcomes:
         if isinstance(outcome, Verdict):

@@ -56,6 +56,7 @@ def measure_alone(row: Row, terms: Terms) -> Outcome:
         return outcome
     finally:
         ours.close()
+        process.kill()
         if process.pid:
             _end_group(process.pid)
         process.join()

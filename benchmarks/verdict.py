@@ -29,6 +29,11 @@ class Verdict:
     bars: Sequence[Bar] = ()
     unit: str = ""
 
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        """What the table says of it: what, target, measured."""
+        return self.what, self.target, self.measured
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmeasured:
@@ -38,6 +43,16 @@ class Unmeasured:
     what: str
     reason: str
     crashed: bool
+
+    @property
+    def ok(self) -> bool:
+        """It has not reached its target."""
+        return False
+
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        """What the table says of it: what, no target, and why there is no figure."""
+        return self.what, "", self.reason
 
 
 Outcome = Verdict | Unmeasured

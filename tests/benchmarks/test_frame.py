@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from benchmarks.__main__ import exit_status, measure_all
 from benchmarks.bench import Bench, open_bench
 from benchmarks.catalogue import NoSuchRowError, find_rows
 from benchmarks.solo import Terms, measure_alone
@@ -145,4 +146,25 @@ def test_rows_are_found_in_order_and_picked_by_number(tmp_path: Path) -> None:
 def test_the_command_says_which_rows_there_are_when_one_is_asked_for_that_is_not() -> None:
     done = subprocess.run([sys.executable, "-m", "benchmarks", "999"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "There is no row 999." in done.stdout
+    assert "There is no row 999." in done.stderr
+
+
+def test_rows_that_no_time_is_left_for_are_not_measured(make_row: MakeRow) -> None:
+    outcomes = list(measure_all([make_row("os._exit(1)")], rounds=1, total=timedelta(seconds=1)))
+    assert [(each.row, each.ok) for each in outcomes] == [(3, False)]
+    assert "No time was left" in outcomes[0].cells[2]
+
+
+def test_a_row_that_crashes_does_not_keep_the_next_from_being_measured(
+    make_row: MakeRow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    outcomes = list(measure_all([make_row("os._exit(7)", number=2), make_row()], rounds=1))
+    assert [(each.row, each.ok) for each in outcomes] == [(2, False), (3, True)]
+    assert "exit status 7" in outcomes[0].cells[2]
+
+
+def test_only_a_crash_makes_the_command_fail() -> None:
+    miss = Verdict(row=1, what="", target="", measured="", ok=False, bound="")
+    late, crash = (Unmeasured(row=2, what="", reason="", crashed=crashed) for crashed in (False, True))
+    assert exit_status([miss, late]) == 0
+    assert exit_status([miss, crash]) == 1
