@@ -30,11 +30,12 @@ from app.kaseya import (
 )
 from app.kaseya.transport.door import utc_now
 from app.kaseya.transport.session import FormEncoding
+from app.kaseya.transport.tries import TRIES
 from app.settings import Settings, seconds
 from app.telemetry import kaseya_calls
 
 RESERVE = 0.04
-"""This part of the budget is kept for won and lost; more would leave over 5 % of it unused under a backlog."""
+"""This part of the budget is kept for won, lost and looks for lost answers; more would leave over 5 % of it unused."""
 
 Observe = Callable[[Call, Answer], None]
 
@@ -71,13 +72,14 @@ class Clients:
         *,
         lane: lanes.Claim | None = None,
         urgent: bool = False,
+        once: bool = False,
         observe: Observe | None = None,
     ) -> KaseyaClient:
         """A client for a stored connection.
 
         With a ``lane``, no call goes out that the lane's lease does not cover: then the client raises
-        ``LeaseLostError``. ``urgent`` callers may use the reserve of the budget. ``observe`` hears of every call.
-        Raises SecretUnreadableError where the stored credentials do not decrypt.
+        ``LeaseLostError``. ``urgent`` callers may use the reserve of the budget. ``once`` tries each call but once.
+        ``observe`` hears of every call. Raises SecretUnreadableError where the stored credentials do not decrypt.
         """
         gate = BudgetGate(
             self._database.of(row.id),
@@ -88,7 +90,8 @@ class Clients:
             observe=observe,
             monotonic=self._pulse.monotonic,
         )
-        return KaseyaClient(self._door(row).behind(gate), capabilities=read_stored_capabilities(row))
+        door = self._door(row).behind(gate, tries=1 if once else TRIES)
+        return KaseyaClient(door, capabilities=read_stored_capabilities(row))
 
     def probe(self, base_url: str, credentials: Credentials, form_encoding: FormEncoding = "multipart") -> KaseyaClient:
         """A client for credentials that are not stored; its calls count against the company's budget all the same."""

@@ -27,6 +27,8 @@ class Claim:
     attempts: int
     urgent: bool
     lease_until: datetime
+    probes: bool = False
+    """Whether it is the one lane by which an open breaker finds out if BMS is back."""
 
 
 # Connections take turns, oldest turn first, and each gives a few lanes per turn: one that floods waits like the others.
@@ -42,7 +44,7 @@ CLAIM = text(
         LIMIT :slots
         FOR UPDATE OF p SKIP LOCKED
     ), due AS (
-        SELECT q.connection_id, q.quote_id
+        SELECT q.connection_id, q.quote_id, t.open_until IS NOT NULL AS probes
         FROM turns t CROSS JOIN LATERAL (
             SELECT connection_id, quote_id FROM quotes
             WHERE connection_id = t.id AND due_at <= now()
@@ -61,7 +63,8 @@ CLAIM = text(
         due_at = now() + CAST(:lease AS interval), state = 'syncing', waiting_since = NULL, wanted_at = NULL
     FROM due d
     WHERE q.connection_id = d.connection_id AND q.quote_id = d.quote_id
-    RETURNING q.connection_id, q.quote_id, q.lease_id, q.generation, q.attempts, q.urgent, q.lease_until
+    RETURNING q.connection_id, q.quote_id, q.lease_id, q.generation, q.attempts, q.urgent, q.lease_until,
+              d.probes
     """
 )
 

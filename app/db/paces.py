@@ -9,25 +9,28 @@ from app.db.lanes import wake
 from app.db.tables import Pace, Quote
 
 FAILURES_TO_OPEN = 3
-FAILURES_TO_SLOW_DOWN = 6
-"""From here on probes are half as long apart again: the outage is no hiccup, and its return is still seen in time."""
+PARTIAL = 2.1
+"""A BMS that is there and yet fails is asked this much less often: then it is work's own endpoints that are tried."""
 COME_FORWARD = timedelta(seconds=20)
 """Lanes that waited for BMS to come back are spread over this long, so that they do not all come at once."""
 
 
-async def bms_failed(session: AsyncSession, connection_id: str, *, cooldown: timedelta) -> None:
-    """Count a failure; from the third in a row on nothing is tried before the cooldown has passed, then one lane is."""
+async def bms_failed(
+    session: AsyncSession, connection_id: str, *, cooldown: timedelta, is_partial: bool = False
+) -> None:
+    """Count a failure; from the third in a row on nothing is tried before the cooldown has passed, then one lane is.
+
+    ``is_partial`` says that BMS was there when it was asked as a stranger, and failed at work: then the breaker waits
+    longer, since every probe costs calls that work needs.
+    """
     trips = Pace.failures + 1 >= FAILURES_TO_OPEN
+    pause = PARTIAL * cooldown if is_partial else cooldown
     await session.execute(
         update(Pace)
         .where(Pace.connection_id == connection_id)
         .values(
             failures=Pace.failures + 1,
-            open_until=case(
-                (Pace.failures + 1 >= FAILURES_TO_SLOW_DOWN, func.now() + 1.5 * cooldown),
-                (trips, func.now() + cooldown),
-                else_=Pace.open_until,
-            ),
+            open_until=case((trips, func.now() + pause), else_=Pace.open_until),
             opened_at=case((trips, func.coalesce(Pace.opened_at, func.now())), else_=Pace.opened_at),
         )
     )

@@ -67,11 +67,11 @@ def refusal(endpoint: str, status: int, failure: Failure) -> KaseyaRejectedError
     return kind(message, status=status, code=failure.code, details=failure.details, endpoint=endpoint)
 
 
-def unanswered(endpoint: str, reason: str, *, is_write: bool) -> KaseyaError:
+def unanswered(endpoint: str, reason: str, *, is_write: bool, pause: timedelta | None = None) -> KaseyaError:
     """Build the error for a call that was (perhaps partly) sent and got no complete answer."""
     if is_write:
         text = f"{endpoint} was sent, but {reason}; BMS may or may not have applied it."
-        return KaseyaAmbiguousError(text, endpoint=endpoint)
+        return KaseyaAmbiguousError(text, retry_after=pause, endpoint=endpoint)
     return KaseyaTransientError(f"{endpoint} got no answer: {reason}.", endpoint=endpoint)
 
 
@@ -103,12 +103,15 @@ def names_a_record(result: Json) -> bool:
 def _unserved(
     endpoint: str, status: int, headers: Mapping[str, str], body: bytes, *, is_write: bool, now: datetime
 ) -> KaseyaError:
+    """A 429 is said before a call is looked at; a 503 may also come from a gateway that lost patience with BMS."""
     pause = retry_after(headers.get("retry-after"), now=now)
-    if status == _TOO_MANY or (status == _UNAVAILABLE and pause is not None):
+    is_away = status == _UNAVAILABLE
+    if status == _TOO_MANY or (is_away and pause is not None and not is_write):
         text = f"BMS takes no more calls of {endpoint} for now (HTTP {status})."
-        return KaseyaThrottledError(text, retry_after=pause, endpoint=endpoint)
+        return KaseyaThrottledError(text, retry_after=pause, is_away=is_away, endpoint=endpoint)
     said = read_failure(body).message
-    return unanswered(endpoint, f"BMS answered HTTP {status}" + (f" ({said})" if said else ""), is_write=is_write)
+    reason = f"BMS answered HTTP {status}" + (f" ({said})" if said else "")
+    return unanswered(endpoint, reason, is_write=is_write, pause=pause)
 
 
 def _read_success(endpoint: str, body: bytes, *, is_write: bool) -> Envelope:

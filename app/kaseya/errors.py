@@ -3,7 +3,7 @@
 KaseyaError
 ├── KaseyaTransientError          nothing happened in BMS, or only a read failed: safe to repeat
 │   └── KaseyaUnreachableError    no connection came about, so nothing was sent
-├── KaseyaThrottledError          too many calls: 429, 503 with Retry-After, or our own budget (then not sent)
+├── KaseyaThrottledError          too many calls: 429, a read's 503 with Retry-After, or our own budget (then not sent)
 ├── KaseyaAmbiguousError          a write without a usable answer: BMS may or may not have applied it
 ├── KaseyaRejectedError           BMS said no
 │   └── KaseyaNotFoundError       there is no such record, or no such operation
@@ -50,7 +50,10 @@ class KaseyaUnreachableError(KaseyaTransientError):
 
 
 class KaseyaThrottledError(KaseyaError):
-    """Too many calls for now; `retry_after` is how long BMS or the budget asks us to wait, where known."""
+    """Too many calls for now; `retry_after` is how long BMS or the budget asks us to wait, where known.
+
+    `is_away` says that BMS as a whole is out of service (503), and not only tired of this endpoint.
+    """
 
     outcome = "throttled"
 
@@ -59,16 +62,25 @@ class KaseyaThrottledError(KaseyaError):
         message: str = "BMS takes no more of these calls for now.",
         *,
         retry_after: timedelta | None = None,
+        is_away: bool = False,
         endpoint: str = "",
     ) -> None:
         super().__init__(message, endpoint=endpoint)
         self.retry_after = retry_after
+        self.is_away = is_away
 
 
 class KaseyaAmbiguousError(KaseyaError):
-    """A write without a usable answer. Never repeat it before looking whether BMS applied it."""
+    """A write without a usable answer. Never repeat it before looking whether BMS applied it.
+
+    `retry_after` is how long BMS asks us to leave it alone, where it says so.
+    """
 
     outcome = "ambiguous"
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None, endpoint: str = "") -> None:
+        super().__init__(message, endpoint=endpoint)
+        self.retry_after = retry_after
 
 
 class KaseyaRejectedError(KaseyaError):

@@ -68,6 +68,10 @@ class System(Resource):
         """List the kinds of accounts."""
         return await self._list(AccountType, "GET", "/v2/system/accounttypes/lookup")
 
+    async def knock(self) -> None:
+        """Ask once, without a token, whether BMS is there at all; raises KaseyaTransientError where it is not."""
+        await self._transport.knock()
+
     async def swagger(self) -> Mapping[str, Any]:
         """Read the API's own description, with all its keys in lower case; `read_capabilities` takes it so."""
         document = await self._transport.request("GET", _SWAGGER)

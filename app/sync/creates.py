@@ -59,7 +59,7 @@ async def create(errand: Errand, kind: str, key: str, *, hint: Mapping[str, Any]
             await intents.take_back(session, errand.connection_id, kind, key, sent_at=declared)
         raise
     except KaseyaAmbiguousError as error:
-        raise await _doubt(errand, kind, key, sent_at=declared) from error
+        raise await _doubt(errand, kind, key, sent_at=declared, asked=error.retry_after) from error
     return await _close(errand, kind, key, sent_at=declared, hint=hint, result=result)
 
 
@@ -81,7 +81,7 @@ async def _resolve(errand: Errand, intent: Intent) -> None:
         raise InDoubtError(look_at, intent.kind)
     if problem := cannot_be_found(errand, intent):
         raise NeedsPersonError(problem)
-    found = await look(errand, intent)
+    found = await look(errand.urgently(), intent)
     if found:
         await _close(
             errand, intent.kind, intent.key, sent_at=intent.sent_at, hint=intent.hint, result=found[0], fenced=True
@@ -143,8 +143,11 @@ async def _wait_or_take_over(session: AsyncSession, errand: Errand, intent: Inte
     raise InDoubtError(errand.clock(), intent.kind)
 
 
-async def _doubt(errand: Errand, kind: str, key: str, *, sent_at: datetime, looks: int = 0) -> InDoubtError:
-    look_at = errand.clock() + errand.grace
+async def _doubt(
+    errand: Errand, kind: str, key: str, *, sent_at: datetime, looks: int = 0, asked: timedelta | None = None
+) -> InDoubtError:
+    """Note that nobody knows what became of a create; BMS is not looked at sooner than it ``asked`` for."""
+    look_at = errand.clock() + max(errand.grace, asked or errand.grace)
     async with errand.database.transaction() as session:
         await intents.doubt(session, errand.connection_id, kind, key, sent_at=sent_at, look_at=look_at, looks=looks)
     return InDoubtError(look_at, kind)

@@ -1,8 +1,10 @@
 """What one run works with: the lane, its connection and client, and what is linked so far."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Self
 from zoneinfo import ZoneInfo
 
 from app.connections.clients import Observe
@@ -30,6 +32,7 @@ class Errand:
     connection: Connection
     settings: ConnectionSettings
     client: KaseyaClient
+    make_urgent_client: Callable[[], KaseyaClient]
     lease: Claim | None
     quote_id: str
     quote: Quote
@@ -56,6 +59,10 @@ class Errand:
             raise LeaseLostError(self.quote_id)
         return self.lease
 
+    def urgently(self) -> Self:
+        """The same errand on calls that may use the reserve of the budget, to find out what a lost answer has made."""
+        return replace(self, client=self.make_urgent_client())
+
 
 def prepare(
     house: House,
@@ -73,12 +80,15 @@ def prepare(
         raise NeedsPersonError(SETTINGS_MISSING)
     settings = ConnectionSettings.model_validate(connection.settings)
     link, lines = linked
+    probes = claim is not None and claim.probes
+    client = partial(house.clients.client, connection, lane=claim, once=probes, observe=observe)
     return Errand(
         database=house.database.of(connection.id),
         wire=house.wire,
         connection=connection,
         settings=settings,
-        client=house.clients.client(connection, lane=claim, urgent=claim is None or claim.urgent, observe=observe),
+        client=client(urgent=claim is None or claim.urgent),
+        make_urgent_client=partial(client, urgent=True),
         lease=claim,
         quote_id=quote_id,
         quote=quote,

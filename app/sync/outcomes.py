@@ -41,12 +41,16 @@ class RetryRule:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try again at ``at``. Only a ``counted`` retry is a failed attempt; ``bms_is_down`` tells the breaker."""
+    """Try again at ``at``. Only a ``counted`` retry is a failed attempt; ``bms_is_down`` tells the breaker.
+
+    ``asked_to_wait`` is how long BMS itself said it wants to be left alone.
+    """
 
     at: datetime
     reason: str
     counted: bool = True
     bms_is_down: bool = False
+    asked_to_wait: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Reject:
 
 Outcome = Retry | Park | PauseConnection | Reject
 
+NO_TIME = timedelta()
 FOLLOW_SOON = timedelta(seconds=1)
 UNREADABLE_TRIES = 5
 """A garbled answer to a read is usually a broken transfer; one that stays garbled is another API than we know."""
@@ -102,16 +107,18 @@ def decide(  # noqa: C901, PLR0911, PLR0912 - one case an error
             return Retry(now + FOLLOW_SOON, "another quote is creating the same record in BMS", counted=False)
         case KaseyaCredentialsError():
             return PauseConnection(now + rule.base, str(error))
-        case KaseyaThrottledError(retry_after=wait):
-            return Retry(now + (pause if wait is None else wait), str(error), counted=False)
+        case KaseyaThrottledError(retry_after=wait, is_away=is_away):
+            at = now + (pause if wait is None else wait)
+            return Retry(at, str(error), counted=False, bms_is_down=is_away, asked_to_wait=wait or NO_TIME)
         case KaseyaUnreachableError():
             return Retry(now + min(pause, rule.while_down), str(error), bms_is_down=True)
         case KaseyaTransientError() | KaseyaAmbiguousError() if _is_over(retrying_since, now=now, rule=rule):
             return Park(_given_up(error))
         case KaseyaTransientError():
             return Retry(now + min(pause, rule.while_down), str(error), bms_is_down=True)
-        case KaseyaAmbiguousError():
-            return Retry(now + pause, str(error), bms_is_down=True)
+        case KaseyaAmbiguousError(retry_after=wait):
+            wait = wait or NO_TIME
+            return Retry(now + max(pause, wait), str(error), bms_is_down=True, asked_to_wait=wait)
         case KaseyaContractError() if attempts < UNREADABLE_TRIES:
             return Retry(now + pause, str(error))
         case DatabaseAwayError():

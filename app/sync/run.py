@@ -30,6 +30,7 @@ from app.telemetry import event_to_bms_seconds, logger, run_seconds, runs
 log = logger("sync")
 
 LOOK_FOR_HEADER = timedelta(hours=1)
+SERVER_ERROR = 500
 
 
 class LaneRun:
@@ -44,6 +45,7 @@ class LaneRun:
         self._calls: list[dict[str, Any]] = []
         self._steps: list[Any] = []
         self._started_at = house.clock()
+        self._is_there = False
 
     async def work(self) -> None:
         """Run and settle; a lost lease settles nothing, since the lane is somebody else's now."""
@@ -74,6 +76,9 @@ class LaneRun:
                 claim=self._claim,
                 observe=self._observe,
             )
+            if self._claim.probes:
+                await errand.client.system.knock()
+                self._is_there = True
             result = await reconcile(errand, self._house.directory, synced_digest=quote.synced_digest)
         except LeaseLostError:
             raise
@@ -199,9 +204,18 @@ class LaneRun:
         await lanes.settle(session, self._claim, state="retrying", due_at=retry.at, last_error=retry.reason, **values)
         if retry.bms_is_down:
             cooldown = seconds(self._house.settings.breaker_cooldown_seconds)
-            await paces.bms_failed(session, quote.connection_id, cooldown=cooldown)
-        elif any(call["status"] for call in self._calls):
+            await paces.bms_failed(
+                session,
+                quote.connection_id,
+                cooldown=max(cooldown, retry.asked_to_wait),
+                is_partial=self._is_there,
+            )
+        elif self._was_heard():
             await paces.bms_answered(session, quote.connection_id)
+
+    def _was_heard(self) -> bool:
+        """Whether BMS answered the last call, whatever it said; that it cannot answer is no answer."""
+        return bool(self._calls) and (self._calls[-1]["status"] or SERVER_ERROR) < SERVER_ERROR
 
     async def _park(self, session: AsyncSession, quote: Quote, problem: Problem) -> None:
         await lanes.settle(
@@ -218,7 +232,7 @@ class LaneRun:
         issue_id = await issues.open_issue(session, quote.connection_id, quote.quote_id, **asdict(problem))
         if issue_id is not None:
             await notices.issue_opened(session, quote.connection_id, quote.quote_id, issue_id, problem)
-        if any(call["status"] for call in self._calls):
+        if self._was_heard():
             await paces.bms_answered(session, quote.connection_id)
         log.warning("quote.parked", connection_id=quote.connection_id, quote_id=quote.quote_id, code=problem.code)
 

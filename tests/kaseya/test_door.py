@@ -119,7 +119,6 @@ async def test_a_redirect_is_not_followed(bms: respx.MockRouter, transport: Tran
         (429, "99999999999999999999", timedelta(days=1)),
         (429, "soon", None),
         (429, None, None),
-        (503, "5", timedelta(seconds=5)),
     ],
 )
 async def test_a_throttled_call_tells_how_long_to_wait(
@@ -127,6 +126,28 @@ async def test_a_throttled_call_tells_how_long_to_wait(
 ) -> None:
     route = bms.post(OPPORTUNITIES).respond(status, headers={"Retry-After": header} if header else {})
     with pytest.raises(kaseya.KaseyaThrottledError) as caught:
+        await create(transport)
+    assert (caught.value.retry_after, caught.value.is_away) == (pause, False)
+    assert route.call_count == 1
+
+
+async def test_a_read_that_bms_is_out_of_service_for_waits_as_long_as_bms_says(
+    bms: respx.MockRouter, transport: Transport
+) -> None:
+    route = bms.get(OPPORTUNITIES).respond(503, headers={"Retry-After": "5"})
+    with pytest.raises(kaseya.KaseyaThrottledError) as caught:
+        await read(transport)
+    assert (caught.value.retry_after, caught.value.is_away) == (timedelta(seconds=5), True)
+    assert route.call_count == 1
+
+
+@pytest.mark.parametrize(("header", "pause"), [("5", timedelta(seconds=5)), (None, None)])
+async def test_a_write_answered_with_503_may_have_been_applied_even_if_bms_says_when_to_come_back(
+    bms: respx.MockRouter, transport: Transport, header: str | None, pause: timedelta | None
+) -> None:
+    """A gateway says it too, when BMS behind it was slower than its patience."""
+    route = bms.post(OPPORTUNITIES).respond(503, headers={"Retry-After": header} if header else {})
+    with pytest.raises(kaseya.KaseyaAmbiguousError) as caught:
         await create(transport)
     assert caught.value.retry_after == pause
     assert route.call_count == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from copy import copy
@@ -14,9 +15,9 @@ from urllib.parse import quote
 
 from app.kaseya.answers import UnauthorizedError
 from app.kaseya.envelope import Envelope, Json
-from app.kaseya.errors import KaseyaContractError, KaseyaRejectedError
+from app.kaseya.errors import KaseyaContractError, KaseyaRejectedError, KaseyaTransientError
 from app.kaseya.transport.session import FormEncoding, Session
-from app.kaseya.transport.tries import Request, Tries
+from app.kaseya.transport.tries import TRIES, Request, Tries
 
 if TYPE_CHECKING:
     from app.kaseya.transport.gate import CallGate
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from app.kaseya.transport.wire import Wire
 
 PAGE_SIZE = 100
+KNOCKS = ("/v2/system/settings", "/v2/security/userinfo", "/v2/system/accounttypes/lookup")
+"""What a knock asks for, in turn: each endpoint has a budget of its own, and no quote needs these."""
+KNOCK_WITHIN = timedelta(seconds=10)
+
+_REDIRECTS = range(300, 400)
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -57,11 +63,12 @@ class Transport:
             wire, base_url=base_url, gate=gate, timeout=timeout, clock=clock, monotonic=monotonic, sleep=sleep
         )
         self._session = Session(self._tries, credentials=credentials, tokens=tokens, form_encoding=form_encoding)
+        self._knocks = itertools.cycle(KNOCKS)
 
-    def behind(self, gate: CallGate) -> Transport:
+    def behind(self, gate: CallGate, *, tries: int = TRIES) -> Transport:
         """Return a door to the same BMS whose calls pass another gate; both share one sign-in, which passes ours."""
         door = copy(self)
-        door._tries = self._tries.behind(gate)  # noqa: SLF001 - our own copy
+        door._tries = self._tries.behind(gate, most=tries)  # noqa: SLF001 - our own copy
         return door
 
     async def request(
@@ -114,6 +121,22 @@ class Transport:
             seen, last, total = seen + len(page), page, envelope.total_records
             if (len(page) < PAGE_SIZE) if total is None else (seen >= total):
                 return
+
+    async def knock(self) -> None:
+        """Ask once, without a token, whether BMS is there at all; that it refuses a stranger shows that it is.
+
+        Raises KaseyaTransientError where nobody answers, or something else does in BMS's place: a failing gateway, a
+        page that announces maintenance, a redirect to one.
+        """
+        template = next(self._knocks)
+        request = Request("GET", template, template, is_write=False, tries=1, within=KNOCK_WITHIN)
+        try:
+            await self._tries.call(request)
+        except KaseyaRejectedError as error:
+            if error.status in _REDIRECTS:
+                raise KaseyaTransientError(error.message, endpoint=error.endpoint) from None
+        except KaseyaContractError as error:
+            raise KaseyaTransientError(error.message, endpoint=error.endpoint) from None
 
     async def sign_in(self) -> Token:
         """Sign in now, whatever token is held; raises KaseyaCredentialsError where BMS refuses."""

@@ -27,7 +27,10 @@ FIRST_PAUSE = timedelta(milliseconds=250)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call, ready to send. `parts` are the wire's: query, body, headers (kept out of every repr)."""
+    """One call, ready to send. `parts` are the wire's: query, body, headers (kept out of every repr).
+
+    `within` is for a try that must be answered sooner than others.
+    """
 
     method: str
     template: str
@@ -35,6 +38,7 @@ class Request:
     is_write: bool
     creates: bool = False
     tries: int = TRIES
+    within: timedelta | None = None
     parts: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -64,19 +68,20 @@ class Tries:
         self._timeout = timeout
         self._monotonic = monotonic
         self._sleep = sleep
+        self._most = TRIES
         self._numbers = itertools.count(1)
 
-    def behind(self, gate: CallGate) -> Tries:
-        """Return the same way to BMS behind another gate, which counts its tries from 1."""
+    def behind(self, gate: CallGate, *, most: int = TRIES) -> Tries:
+        """Return the same way to BMS behind another gate, which counts from 1; no call has more tries than `most`."""
         tries = copy(self)
-        tries._gate, tries._numbers = gate, itertools.count(1)  # noqa: SLF001 - our own copy
+        tries._gate, tries._most, tries._numbers = gate, most, itertools.count(1)  # noqa: SLF001 - our own copy
         return tries
 
     async def call(self, request: Request) -> Envelope:
         """Return the opened answer, or raise the KaseyaError of the last try. What the gate raises passes through."""
         retrying = AsyncRetrying(
             sleep=self._sleep,
-            stop=stop_after_attempt(request.tries),
+            stop=stop_after_attempt(min(request.tries, self._most)),
             wait=wait_exponential(multiplier=FIRST_PAUSE.total_seconds()),
             retry=retry_if_result(_is_repeatable),
             retry_error_callback=_last,
@@ -111,9 +116,8 @@ class Tries:
         endpoint, url = request.endpoint, self._base_url + request.path
         try:
             self._check_departure(not_after)
-            return await self._wire.send(
-                request.method, url, timeout=self._timeout, not_after=not_after, **request.parts
-            )
+            timeout = min(self._timeout, request.within or self._timeout)
+            return await self._wire.send(request.method, url, timeout=timeout, not_after=not_after, **request.parts)
         except OverdueError as error:
             raise OverdueCallError(f"{endpoint} was not sent: {error}.", endpoint=endpoint) from None
         except UnsentError as error:
