@@ -23,7 +23,7 @@ if said=$$({ $(2); } </dev/null 2>&1); then echo ok; \
 else echo FAILED; printf '%s\n' "$$said"; echo; echo '$(3)'; exit 1; fi
 endef
 
-.PHONY: help demo test bench chaos fuzz simulate check gates format openapi lock clean
+.PHONY: help demo test bench chaos fuzz simulate mutate check gates format openapi lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ simulate: $(READY) ## Play 10,000 seeds of the engine in virtual time, with ever
 
 bench: $(READY) ## Measure what things cost, within ten minutes; ARGS="5 6" picks rows
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+mutate: $(READY) ## Change the code that trust rests on, a piece at a time: the tests must notice; ARGS=AREA picks one
+	@$(BIN)/python -m mutation $(ARGS)
 
 check: test ## The same as test
 
