@@ -63,6 +63,69 @@ def test_a_stale_or_early_form_is_refused(seconds: int) -> None:
         verify(read_form(_form("{}", sent=NOW + timedelta(seconds=seconds))), hash_key=KEY, now=NOW)
 
 
+@pytest.mark.parametrize("seconds", [-300, 300])
+def test_a_form_may_be_300_seconds_early_or_late(seconds: int) -> None:
+    verify(read_form(_form("{}", sent=NOW + timedelta(seconds=seconds))), hash_key=KEY, now=NOW)
+
+
+def _signed(timestamp: str, *, data: str = "{}") -> QuoterForm:
+    signature = hashlib.md5(f"{KEY}{timestamp}{data}".encode()).hexdigest()  # noqa: S324 - Quoter's choice
+    return QuoterForm(signature, timestamp, data)
+
+
+@pytest.mark.parametrize(
+    ("form", "key", "sentence"),
+    [
+        (_signed("1893456000"), "", "The connection has no Quoter hash key."),
+        (
+            _signed("1893456000"),
+            "other",
+            "The hash does not match; check the hash key in Quoter's webhook settings.",
+        ),
+        (_signed("01893456000"), KEY, "The timestamp must be a whole number of seconds since 1970."),
+        (_signed("1893456000.0"), KEY, "The timestamp must be a whole number of seconds since 1970."),
+        (_signed("1893455699"), KEY, "The timestamp is more than 300 seconds from our time."),
+    ],
+)
+def test_a_refused_form_is_told_why(form: QuoterForm, key: str, sentence: str) -> None:
+    with pytest.raises(SignatureError) as refused:
+        verify(form, hash_key=key, now=NOW)
+    assert str(refused.value) == sentence
+
+
+def test_a_hash_counts_in_either_case() -> None:
+    form = _signed("1893456000")
+    verify(QuoterForm(form.hash.upper(), form.timestamp, form.data), hash_key=KEY, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"hash=1&hash=1&timestamp=2&data=3", "The form field hash is there more than once."),
+        (b"hash=1", "The form lacks timestamp, data; it must be x-www-form-urlencoded."),
+        (b"hash=1&timestamp=2&data=%ff", "The form is not UTF-8."),
+    ],
+)
+def test_an_unreadable_form_is_told_why(body: bytes, sentence: str) -> None:
+    with pytest.raises(UnreadableBodyError) as refused:
+        read_form(body)
+    assert str(refused.value) == sentence
+
+
+def test_a_value_may_hold_an_equals_sign_as_it_is() -> None:
+    assert read_form(b"data=a=b=c&hash=1&timestamp=2").data == "a=b=c"
+
+
+def test_other_fields_may_come_twice() -> None:
+    assert read_form(b"other=1&other=2&data=3&hash=1&timestamp=2") == QuoterForm("1", "2", "3")
+
+
+@pytest.mark.parametrize("data", ["", "{", "[" * 100_000])
+def test_data_that_is_no_json_is_rejected_with_the_remedy(data: str) -> None:
+    reading = classify(data, received_at=NOW, time_zone="UTC")
+    assert reading == Rejected("The data is not JSON; set the webhook's format to JSON in Quoter.")
+
+
 @pytest.mark.parametrize("key", ["", "other"])
 def test_a_wrong_or_missing_key_trusts_nothing(key: str) -> None:
     with pytest.raises(SignatureError):

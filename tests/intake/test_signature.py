@@ -146,3 +146,109 @@ def test_any_changed_byte_is_refused(data: st.DataObject) -> None:
     names = (b"webhook-id", b"webhook-timestamp", b"webhook-signature")
     with pytest.raises(SignatureError):
         _verify(list(zip(names, parts[:3], strict=True)), parts[3])
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({b"webhook-id": None}, "The header webhook-id is missing."),
+        ({b"webhook-id": b"a b"}, "The webhook-id must be 1 to 256 printable ASCII characters without blanks."),
+        ({b"webhook-timestamp": b"now"}, "The webhook-timestamp must be a whole number of seconds since 1970."),
+        (
+            {b"webhook-timestamp": b"1"},
+            (
+                "The webhook-timestamp is more than 300 seconds from our time; "
+                "check the sender's clock and sign each retry anew."
+            ),
+        ),
+        ({b"webhook-signature": b" ".join([b"v1,x"] * 17)}, "The webhook-signature holds more than 16 signatures."),
+        (
+            {b"webhook-signature": b"v1,x"},
+            "No signature matches; check that the sender signs the raw body with a current secret.",
+        ),
+    ],
+)
+def test_a_refusal_is_a_sentence_that_says_what_to_mend(changed: dict[bytes, bytes | None], sentence: str) -> None:
+    headers = [(name, changed.get(name, value)) for name, value in _headers()]
+    with pytest.raises(SignatureError) as refused:
+        _verify([(name, value) for name, value in headers if value is not None])
+    assert str(refused.value) == sentence
+
+
+def test_a_doubled_header_is_named_even_if_its_name_is_not_ascii() -> None:
+    odd = "webhook-é".encode("latin-1")
+    with pytest.raises(SignatureError) as refused:
+        _verify([*_headers(), (odd, b"1"), (odd, b"2")])
+    assert str(refused.value) == "The header webhook-é was sent more than once."
+
+
+def test_sixteen_signatures_are_not_too_many_and_one_of_them_is_enough() -> None:
+    flood = " ".join([*["v1,x"] * 15, sign(SECRET, "msg_1", NOW, BODY)])
+    assert _verify(_headers(flood)).webhook_id == "msg_1"
+
+
+def test_signatures_are_parted_by_blanks_and_by_nothing_else() -> None:
+    with pytest.raises(SignatureError, match="No signature matches"):
+        _verify(_headers("v1,x\t" + sign(SECRET, "msg_1", NOW, BODY)))
+
+
+def test_nothing_may_stand_before_the_signature() -> None:
+    scheme, value = sign(SECRET, "msg_1", NOW, BODY).split(",")
+    with pytest.raises(SignatureError, match="No signature matches"):
+        _verify(_headers(f"{scheme},{scheme},{value}"))
+
+
+@pytest.mark.parametrize("tail", ["=", "!", "\n"])
+def test_an_ed25519_signature_has_one_spelling(tail: str) -> None:
+    key = Ed25519PrivateKey.generate()
+    public = "whpk_" + base64.b64encode(key.public_key().public_bytes_raw()).decode()
+    good = "v1a," + base64.b64encode(key.sign(b"msg_1.%d." % int(NOW.timestamp()) + BODY)).decode()
+    assert _verify(_headers(good), secrets=(public,)).webhook_id == "msg_1"
+    with pytest.raises(SignatureError, match="No signature matches"):
+        _verify(_headers(good + tail), secrets=(public,))
+
+
+@pytest.mark.parametrize(
+    ("secret", "sentence"),
+    [
+        ("whsec_AAAA", "A signing secret must be whsec_ followed by the base64 of 16 to 64 bytes."),
+        ("whpk_AAAA", "A public key must be whpk_ followed by the base64 of 32 bytes."),
+    ],
+)
+def test_what_is_no_key_is_told_what_a_key_is(secret: str, sentence: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        _verify(_headers(), secrets=(secret,))
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(("length", "good"), [(0, False), (15, False), (16, True), (64, True), (65, False)])
+def test_a_secret_is_of_16_to_64_bytes_with_or_without_its_padding(length: int, good: bool) -> None:  # noqa: FBT001
+    padded = "whsec_" + base64.b64encode(b"k" * length).decode()
+    for secret in (padded, padded.rstrip("=")):
+        if good:
+            assert _verify(_headers(sign(secret, "msg_1", NOW, BODY)), secrets=(secret,)).webhook_id == "msg_1"
+        else:
+            with pytest.raises(ValueError, match="16 to 64 bytes"):
+                sign(secret, "msg_1", NOW, BODY)
+
+
+@pytest.mark.parametrize("odd", ["%", " ", "ü"])
+def test_a_secret_with_a_stray_character_is_no_secret(odd: str) -> None:
+    stray = SECRET[:20] + odd * 4 + SECRET[20:]
+    with pytest.raises(ValueError, match="whsec_"):
+        sign(stray, "msg_1", NOW, BODY)
+
+
+def test_a_new_secret_is_of_32_random_bytes() -> None:
+    assert new_secret(lambda count: bytes(range(count))) == "whsec_" + base64.b64encode(bytes(range(32))).decode()
+
+
+@pytest.mark.parametrize("webhook_id", ["x", "x" * 256])
+def test_an_id_may_have_up_to_256_characters(webhook_id: str) -> None:
+    signature = sign(SECRET, webhook_id, NOW, BODY)
+    assert _verify(_headers(signature, webhook_id=webhook_id)).webhook_id == webhook_id
+
+
+def test_only_ascii_can_be_signed_as_an_id() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        sign(SECRET, "é", NOW, BODY)
