@@ -51,7 +51,7 @@ AREAS: Mapping[str, Area] = {
     ),
     "ordering": Area(
         parts=(Part(path="app/quotes/ordering.py"), Part(path="app/intake/fold.py")),
-        tests=("tests/quotes/test_ordering.py", "tests/intake/test_fold.py", "tests/db/test_inbox.py"),
+        tests=("tests/quotes/test_ordering.py", "tests/intake/test_fold.py"),
     ),
     "intent": Area(
         parts=(Part(path="app/db/intents.py"), Part(path="app/sync/creates.py"), Part(path="app/sync/looks.py")),
