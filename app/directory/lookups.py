@@ -14,6 +14,7 @@ from app.connections.clients import Clients
 from app.db.session import Database
 from app.db.tables import Connection, Lookup
 from app.directory import harvest
+from app.directory.allowance import Allowance
 from app.directory.harvest import Harvested
 from app.directory.recent import RecentAnswers
 from app.kaseya import (
@@ -32,6 +33,12 @@ HARVEST_PAGES = 2
 HARVEST_ACCOUNTS = 3
 """The contacts of as many accounts are read for kinds of telephone numbers and e-mail addresses."""
 
+KEPT_UNDER_LOAD = timedelta(minutes=5)
+"""How old a list may be for those who are sparing, once it has been read often."""
+
+READ_AT_A_STRETCH = 60
+"""As many times the sparing read a list as if nobody else did; from then on once in :data:`KEPT_UNDER_LOAD`."""
+
 RecordT = TypeVar("RecordT", bound=BaseModel)
 Live = Callable[[], Awaitable[Sequence[RecordT]]]
 
@@ -41,6 +48,10 @@ class Directory:
 
     ``max_age`` is how old a kept list may be, the configured cache time where it is None; zero asks BMS anew. What was
     read live is kept for everybody.
+
+    Who is ``sparing`` reads a list as often as anybody while little happens, so that what has gone from BMS is missed
+    at once. Where many ask, it takes a list of up to five minutes: three reads with each of many runs would be a good
+    part of all calls. A cache time of zero keeps nothing for anybody.
     """
 
     def __init__(self, database: Database, clients: Clients, settings: Settings, clock: Callable[[], datetime]) -> None:
@@ -49,27 +60,46 @@ class Directory:
         self.recent = RecentAnswers(clock)
         self._database = database
         self._max_age = seconds(settings.lookup_cache_seconds)
+        self._longest = KEPT_UNDER_LOAD if self._max_age else timedelta()
+        self._allowance = Allowance(clock, at_a_stretch=READ_AT_A_STRETCH, every=KEPT_UNDER_LOAD)
         self._clock = clock
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def statuses(
-        self, connection: Connection, client: KaseyaClient, *, max_age: timedelta | None = None
+        self,
+        connection: Connection,
+        client: KaseyaClient,
+        *,
+        max_age: timedelta | None = None,
+        sparing: bool = False,
     ) -> tuple[OpportunityStatus, ...]:
         """The stages that the tenant has defined for opportunities, inactive ones too."""
         live = client.opportunities.statuses
-        return await self._read("opportunity-statuses", connection, OpportunityStatus, live, max_age)
+        return await self._read("opportunity-statuses", connection, OpportunityStatus, live, max_age, sparing=sparing)
 
     async def warehouses(
-        self, connection: Connection, client: KaseyaClient, *, max_age: timedelta | None = None
+        self,
+        connection: Connection,
+        client: KaseyaClient,
+        *,
+        max_age: timedelta | None = None,
+        sparing: bool = False,
     ) -> tuple[Warehouse, ...]:
         """The warehouses."""
-        return await self._read("warehouses", connection, Warehouse, client.warehouses.list, max_age)
+        live = client.warehouses.list
+        return await self._read("warehouses", connection, Warehouse, live, max_age, sparing=sparing)
 
     async def employees(
-        self, connection: Connection, client: KaseyaClient, *, max_age: timedelta | None = None
+        self,
+        connection: Connection,
+        client: KaseyaClient,
+        *,
+        max_age: timedelta | None = None,
+        sparing: bool = False,
     ) -> tuple[Employee, ...]:
         """Everybody who works at the MSP, inactive ones too."""
-        return await self._read("employees", connection, Employee, client.employees.list, max_age)
+        live = client.employees.list
+        return await self._read("employees", connection, Employee, live, max_age, sparing=sparing)
 
     async def account_types(
         self, connection: Connection, client: KaseyaClient, *, max_age: timedelta | None = None
@@ -130,25 +160,29 @@ class Directory:
         record: type[RecordT],
         live: Live[RecordT],
         max_age: timedelta | None,
+        *,
+        sparing: bool = False,
     ) -> tuple[RecordT, ...]:
         """The kept list when it is young enough, else BMS's own; callers that wait for the same list read it once."""
         age = self._max_age if max_age is None else max_age
         asked_at = self._clock()
         lock = self._locks.setdefault((connection.id, kind), asyncio.Lock())
         async with lock:
-            kept = await self._kept(kind, connection.id, since=asked_at - age)
-            if kept is not None:
-                return tuple(record.model_validate(row) for row in kept)
+            kept = await self._kept(kind, connection.id, since=asked_at - (max(age, self._longest) if sparing else age))
+            is_young = kept is not None and kept.read_at > asked_at - age
+            may_read = not is_young and (not sparing or self._allowance.take((connection.id, kind)))
+            if kept is not None and not may_read:
+                return tuple(record.model_validate(row) for row in kept.rows)
             rows = tuple(await live())
             await self._keep(kind, connection.id, rows)
             return rows
 
-    async def _kept(self, kind: str, connection_id: str, *, since: datetime) -> list[object] | None:
-        query = select(Lookup.rows).where(
-            Lookup.connection_id == connection_id, Lookup.kind == kind, Lookup.read_at > since
-        )
+    async def _kept(self, kind: str, connection_id: str, *, since: datetime) -> Lookup | None:
+        query = select(Lookup).where(Lookup.connection_id == connection_id, Lookup.kind == kind, Lookup.read_at > since)
         async with self._database.of(connection_id).transaction() as session:
-            return await session.scalar(query)
+            kept: Lookup | None = await session.scalar(query)
+            session.expunge_all()
+            return kept
 
     async def _keep(self, kind: str, connection_id: str, rows: Sequence[RecordT]) -> None:
         """Store a list; for a connection that was deleted meanwhile there is nothing to keep it for."""

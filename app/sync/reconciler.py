@@ -1,6 +1,7 @@
 """One run: make BMS equal to the newest quote; settles doubts first, then observes, plans and applies."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import lanes, links
 from app.db.tables import Quote
 from app.directory import Directory
+from app.kaseya import KaseyaError, KaseyaRejectedError
 from app.quotes.expiry import is_expired, today_in
 from app.sync.apply import apply
 from app.sync.creates import resolve
@@ -49,12 +51,18 @@ async def reconcile(errand: Errand, directory: Directory, *, synced_digest: byte
         return Result(unchanged=True, digest=desired.digest, warnings=_about_unchanged(errand, desired))
     await resolve(errand)
     await remove_former(errand)
-    references = await check_references(errand, desired, directory)
+    references = await check_references(errand, desired, directory, sparing=True)
     known = await observe(errand, desired, references)
     planned = plan(desired, known, errand.settings, mark=errand.mark)
     await begin(errand, known, planned)
-    for step in planned.steps:
-        await apply(errand, step)
+    try:
+        for step in planned.steps:
+            await apply(errand, step)
+    except KaseyaRejectedError:
+        # Under load the lists may be of a while ago: where a setting's record has gone since, that is what to tell.
+        with suppress(KaseyaError):
+            await check_references(errand, desired, directory)
+        raise
     return _result(errand, desired, known, planned)
 
 

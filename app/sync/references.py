@@ -1,15 +1,22 @@
 """The records that settings name: checked against BMS before the first write, so that nothing is half done."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
+from typing import TypeVar
 
 from app.directory import Directory
-from app.kaseya import Employee
+from app.kaseya import Employee, OpportunityStatus, Warehouse
 from app.quotes.model import Status
 from app.sync.errand import Errand
 from app.sync.mapping import Desired, QuoteWarning, fold
+from app.sync.mapping.desired import PersonWanted
 from app.sync.problems import setting_gone
+
+RowT = TypeVar("RowT")
+FoundT = TypeVar("FoundT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,25 +28,43 @@ class References:
     warnings: tuple[QuoteWarning, ...]
 
 
-async def check_references(errand: Errand, desired: Desired, directory: Directory) -> References:
-    """Find status, employee and warehouse; raises NeedsPersonError naming the setting whose record has gone."""
-    probability = await _probability(errand, desired, directory)
-    employees = await directory.employees(errand.connection, errand.client)
-    if _active(employees, desired.opportunity.owner.default_employee_id) is None:
-        employees = await directory.employees(errand.connection, errand.client, max_age=timedelta())
-    owner_id, warnings = _owner(desired, employees)
+async def check_references(
+    errand: Errand, desired: Desired, directory: Directory, *, sparing: bool = False
+) -> References:
+    """Find status, employee and warehouse; raises NeedsPersonError naming the setting whose record has gone.
+
+    Under load, lists of a few minutes ago are good enough for who is ``sparing``.
+    """
+    look = partial(_look, errand, sparing=sparing)
+    status_id = desired.opportunity.status_id
+    probability = await look(directory.statuses, partial(_probability, status_id))
+    if probability is None:
+        raise setting_gone(_status_setting(errand), "opportunity status", status_id)
+    person = desired.opportunity.owner
+    owner = await look(directory.employees, partial(_owner, person))
+    if owner is None:
+        raise setting_gone("/opportunity/default_sales_employee_id", "employee", person.default_employee_id)
     if desired.quotation is not None:
-        await _check_warehouse(errand, desired.quotation.warehouse_id, directory)
-    return References(owner_id=owner_id, probability=probability, warnings=warnings)
+        warehouse_id = desired.quotation.warehouse_id
+        if not await look(directory.warehouses, partial(_has_warehouse, warehouse_id)):
+            raise setting_gone("/service_quotation/default_warehouse_id", "warehouse", warehouse_id)
+    return References(owner_id=owner.employee_id, probability=probability, warnings=owner.warnings)
 
 
-async def _probability(errand: Errand, desired: Desired, directory: Directory) -> Decimal:
-    wanted = desired.opportunity.status_id
-    for max_age in (None, timedelta()):
-        for status in await directory.statuses(errand.connection, errand.client, max_age=max_age):
-            if status.id == wanted:
-                return status.probability
-    raise setting_gone(_status_setting(errand), "opportunity status", wanted)
+async def _look(
+    errand: Errand,
+    read: Callable[..., Awaitable[tuple[RowT, ...]]],
+    find: Callable[[Sequence[RowT]], FoundT | None],
+    *,
+    sparing: bool,
+) -> FoundT | None:
+    """What is found in a list as it is kept, else in BMS's own: what is missed may be new."""
+    found = find(await read(errand.connection, errand.client, sparing=sparing))
+    return found if found is not None else find(await read(errand.connection, errand.client, max_age=timedelta()))
+
+
+def _probability(wanted: int, statuses: Sequence[OpportunityStatus]) -> Decimal | None:
+    return next((status.probability for status in statuses if status.id == wanted), None)
 
 
 def _status_setting(errand: Errand) -> str:
@@ -49,32 +74,25 @@ def _status_setting(errand: Errand) -> str:
     return f"/status_mapping/{status if is_set else Status.ACCEPTED}"
 
 
-async def _check_warehouse(errand: Errand, wanted: int, directory: Directory) -> None:
-    for max_age in (None, timedelta()):
-        if any(
-            each.id == wanted for each in await directory.warehouses(errand.connection, errand.client, max_age=max_age)
-        ):
-            return
-    raise setting_gone("/service_quotation/default_warehouse_id", "warehouse", wanted)
+def _has_warehouse(wanted: int, warehouses: Sequence[Warehouse]) -> bool | None:
+    return any(each.id == wanted for each in warehouses) or None
 
 
-def _owner(desired: Desired, employees: tuple[Employee, ...]) -> tuple[int, tuple[QuoteWarning, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Owner:
+    employee_id: int
+    warnings: tuple[QuoteWarning, ...] = ()
+
+
+def _owner(person: PersonWanted, employees: Sequence[Employee]) -> _Owner | None:
     """The active employee with the owner's e-mail, else the default one."""
-    person = desired.opportunity.owner
-    matching = [
-        each.id
-        for each in employees
-        if each.is_active and person.email and fold(each.email_address) == fold(person.email)
-    ]
+    active = [each for each in employees if each.is_active]
+    matching = [each.id for each in active if person.email and fold(each.email_address) == fold(person.email)]
     if matching:
-        return min(matching), ()
-    if _active(employees, person.default_employee_id) is None:
-        raise setting_gone("/opportunity/default_sales_employee_id", "employee", person.default_employee_id)
+        return _Owner(employee_id=min(matching))
+    if all(each.id != person.default_employee_id for each in active):
+        return None
     if not person.email:
-        return person.default_employee_id, ()
+        return _Owner(employee_id=person.default_employee_id)
     detail = f"No active BMS employee has the e-mail {person.email}: the default sales employee owns the opportunity."
-    return person.default_employee_id, (QuoteWarning("owner_not_found", detail),)
-
-
-def _active(employees: tuple[Employee, ...], employee_id: int) -> Employee | None:
-    return next((each for each in employees if each.id == employee_id and each.is_active), None)
+    return _Owner(employee_id=person.default_employee_id, warnings=(QuoteWarning("owner_not_found", detail),))

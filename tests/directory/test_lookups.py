@@ -6,11 +6,13 @@ import pytest
 
 from app.db.tables import Connection
 from app.directory import Directory
+from app.directory.lookups import KEPT_UNDER_LOAD, READ_AT_A_STRETCH
 from app.house import House, open_house
 from tests.fixtures.management import managed, settings_for
 from tests.fixtures.sandbox import Sandbox
 
 STATUSES = "GET /v2/crm/opportunities/statuses/Lookup"
+WAREHOUSES = "GET /v2/inventory/warehouses/lookup"
 
 
 class Clock:
@@ -67,6 +69,44 @@ async def test_a_list_older_than_asked_for_is_read_again(
     clock.ahead += timedelta(seconds=11)
     await house.directory.statuses(connection, client)
     assert bms.call_counts()[STATUSES] == 4
+
+
+async def test_the_sparing_read_as_often_as_anybody_while_they_are_few(
+    house: House, connection: Connection, bms: Sandbox, clock: Clock
+) -> None:
+    client = house.clients.client(connection)
+    for _ in range(5):
+        await house.directory.warehouses(connection, client, sparing=True)
+        clock.ahead += timedelta(seconds=11)
+    assert bms.call_counts()[WAREHOUSES] == 5
+
+
+async def test_the_sparing_take_a_list_of_some_minutes_when_they_are_many(
+    house: House, connection: Connection, bms: Sandbox, clock: Clock
+) -> None:
+    client = house.clients.client(connection)
+    for _ in range(READ_AT_A_STRETCH):
+        house.directory._allowance.take((connection.id, "warehouses"))
+    assert len(await house.directory.warehouses(connection, client, sparing=True)) == 1
+    bms.create("warehouses", Name="Second warehouse")
+    for _ in range(9):
+        clock.ahead += KEPT_UNDER_LOAD / 10
+        assert len(await house.directory.warehouses(connection, client, sparing=True)) == 1
+    assert bms.call_counts()[WAREHOUSES] == 1
+    clock.ahead += KEPT_UNDER_LOAD / 5
+    assert len(await house.directory.warehouses(connection, client, sparing=True)) == 2
+
+
+async def test_people_see_what_bms_holds_however_much_is_being_synced(
+    house: House, connection: Connection, bms: Sandbox, clock: Clock
+) -> None:
+    client = house.clients.client(connection)
+    for _ in range(READ_AT_A_STRETCH + 1):
+        house.directory._allowance.take((connection.id, "warehouses"))
+    await house.directory.warehouses(connection, client)
+    bms.create("warehouses", Name="Second warehouse")
+    clock.ahead += timedelta(seconds=11)
+    assert len(await house.directory.warehouses(connection, client)) == 2
 
 
 async def test_what_was_read_live_is_kept_for_everybody(house: House, connection: Connection, bms: Sandbox) -> None:
