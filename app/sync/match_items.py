@@ -1,41 +1,52 @@
-"""Match a line with a BMS service or product: our own item map first, then by code, then by name."""
+"""Match lines with BMS's services and products: our own item map first, then by code, then by name."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from app.connections.model import ItemKind
 from app.db import links
 from app.db.tables import Item
-from app.kaseya import Product, Service
 from app.sync.errand import Errand
+from app.sync.item_shelf import open_shelf
 from app.sync.known import KnownItem
-from app.sync.mapping import DesiredLine, fold
+from app.sync.mapping import DesiredLine
 from app.sync.plan_quotation import is_new_line, item_key
 
+Key = tuple[ItemKind, str]
+"""What an item is remembered by: its kind, and its folded code."""
 
-async def match_item(errand: Errand, line: DesiredLine) -> KnownItem | None:
-    """The item that a line stands for, or None where BMS has none; what is found is remembered in the item map."""
-    key = item_key(line)
+
+async def match_items(errand: Errand, lines: Sequence[DesiredLine]) -> dict[str, KnownItem]:
+    """The items that lines stand for, by line id; a line that BMS has none for is left out.
+
+    What is found in BMS is remembered in the item map. Raises KaseyaError.
+    """
+    mapped = await _mapped(errand, lines)
+    known = {line.line.line_id: item for line in lines if (item := _known(errand, line, mapped)) is not None}
+    unknown = [line for line in lines if line.line.line_id not in known]
+    return known | await _found(errand, unknown) if unknown else known
+
+
+async def _mapped(errand: Errand, lines: Iterable[DesiredLine]) -> dict[Key, Item]:
+    """What the item map has of the lines' items."""
+    keys: dict[ItemKind, set[str]] = {}
+    for line in lines:
+        keys.setdefault(line.kind, set()).add(item_key(line))
+    mapped: dict[Key, Item] = {}
     async with errand.database.transaction() as session:
-        mapped = (await links.items(session, errand.connection_id, line.kind, {key})).get(key)
+        for kind, wanted in keys.items():
+            items = await links.items(session, errand.connection_id, kind, wanted)
+            mapped |= {(kind, key): item for key, item in items.items()}
+    return mapped
+
+
+def _known(errand: Errand, line: DesiredLine, mapped: Mapping[Key, Item]) -> KnownItem | None:
+    """The mapped item, unless BMS has to be asked for its price or cost again."""
+    item = mapped.get((line.kind, item_key(line)))
     sent = errand.lines.get(line.line.line_id)
-    is_new = is_new_line(line, sent.sent if sent else None)
-    if mapped is not None and _says_enough(line, mapped, is_new=is_new):
-        return KnownItem(
-            kaseya_id=mapped.kaseya_id, unit_price=_decimal(mapped.unit_price), unit_cost=_decimal(mapped.unit_cost)
-        )
-    found = await (_service(errand, line) if line.kind is ItemKind.SERVICE else _product(errand, line))
-    if found is not None:
-        async with errand.database.transaction() as session:
-            await links.save_item(
-                session,
-                errand.connection_id,
-                line.kind,
-                key,
-                kaseya_id=found.kaseya_id,
-                unit_price=_text(found.unit_price),
-                unit_cost=_text(found.unit_cost),
-            )
-    return found
+    if item is None or not _says_enough(line, item, is_new=is_new_line(line, sent.sent if sent else None)):
+        return None
+    return KnownItem(kaseya_id=item.kaseya_id, unit_price=_decimal(item.unit_price), unit_cost=_decimal(item.unit_cost))
 
 
 def _says_enough(line: DesiredLine, mapped: Item, *, is_new: bool) -> bool:
@@ -51,46 +62,36 @@ def _says_enough(line: DesiredLine, mapped: Item, *, is_new: bool) -> bool:
     return all(kept is not None for kept in needed) and not (is_new and needed)
 
 
-async def _service(errand: Errand, line: DesiredLine) -> KnownItem | None:
-    """A service named as the line's code, else as its name; of 0, price and cost are unset."""
-    for wanted in _distinct(line.line.item_code, line.line.name):
-        found = await errand.client.services.search(wanted)
-        service = _best_service([each for each in found if fold(each.name) == fold(wanted)])
-        if service:
-            return KnownItem(
-                kaseya_id=service.id, unit_price=service.unit_price or None, unit_cost=service.unit_cost or None
+async def _found(errand: Errand, lines: Sequence[DesiredLine]) -> dict[str, KnownItem]:
+    """The items that BMS has for lines; several lines of one item ask once."""
+    shelf = await open_shelf(errand.client, lines)
+    by_key: dict[Key, KnownItem] = {}
+    found: dict[str, KnownItem] = {}
+    try:
+        for line in lines:
+            key = line.kind, item_key(line)
+            item = by_key.get(key) or await shelf.find(line)
+            if item is not None:
+                found[line.line.line_id] = by_key[key] = item
+    finally:
+        await _remember(errand, by_key)  # also what was found before BMS stopped answering: it was paid for
+    return found
+
+
+async def _remember(errand: Errand, items: Mapping[Key, KnownItem]) -> None:
+    if not items:
+        return
+    async with errand.database.transaction() as session:
+        for (kind, key), item in items.items():
+            await links.save_item(
+                session,
+                errand.connection_id,
+                kind,
+                key,
+                kaseya_id=item.kaseya_id,
+                unit_price=_text(item.unit_price),
+                unit_cost=_text(item.unit_cost),
             )
-    return None
-
-
-async def _product(errand: Errand, line: DesiredLine) -> KnownItem | None:
-    """Number equal to the code, SKU to the SKU, then name to name."""
-    source, products = line.line, errand.client.products
-    if source.item_code:
-        found = await products.search(number=source.item_code.strip())
-        if product := _best_product([each for each in found if fold(each.product_number) == fold(source.item_code)]):
-            return KnownItem(kaseya_id=product.product_index_id)
-    if source.sku:
-        # BMS filters by SKU but never tells it, so only a single product is certain to be the one.
-        ids = {each.product_index_id for each in await products.search(sku=source.sku.strip())}
-        if len(ids) == 1:
-            return KnownItem(kaseya_id=ids.pop())
-    found = await products.search(name=" ".join(source.name.split()))
-    product = _best_product([each for each in found if fold(each.product_name) == fold(source.name)])
-    return KnownItem(kaseya_id=product.product_index_id) if product else None
-
-
-def _best_service(found: list[Service]) -> Service | None:
-    return min(found, key=lambda each: (not each.is_active, each.id), default=None)
-
-
-def _best_product(found: list[Product]) -> Product | None:
-    return min(found, key=lambda each: each.product_index_id, default=None)
-
-
-def _distinct(*names: str | None) -> list[str]:
-    cleaned = [" ".join(name.split()) for name in names if name and name.strip()]
-    return list({fold(name): name for name in cleaned}.values())
 
 
 def _decimal(text: str | None) -> Decimal | None:

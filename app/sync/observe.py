@@ -12,7 +12,7 @@ from app.sync.issues import HANGS_ON_OPPORTUNITY
 from app.sync.known import Known, KnownItem, SentLine
 from app.sync.looks import main_location
 from app.sync.mapping import Desired, DesiredLine, QuoteWarning, fold
-from app.sync.match_items import match_item
+from app.sync.match_items import match_items
 from app.sync.plan import sent_fields
 from app.sync.plan_quotation import is_new_line
 from app.sync.problems import NeedsPersonError, Problem
@@ -261,11 +261,8 @@ async def _items(errand: Errand, desired: Desired) -> dict[str, KnownItem]:
     """The items of the lines that need one: new lines, and services whose price or cost the quote does not say."""
     if desired.quotation is None:
         return {}
-    found = {}
-    for line in desired.quotation.lines:
-        if _needs_item(errand, line) and (item := await match_item(errand, line)):
-            found[line.line.line_id] = item
-    return found
+    lines = [line for line in desired.quotation.lines if _needs_item(errand, line)]
+    return await match_items(errand, lines) if lines else {}
 
 
 def _needs_item(errand: Errand, line: DesiredLine) -> bool:
