@@ -33,6 +33,7 @@ from app.routers.boundary import Boundary
 from app.routers.health import Census, Drain
 from app.routers.refusals import add_refusals
 from app.settings import Settings
+from app.sync.loops import Loops
 
 ROUTERS = (
     keys.router,
@@ -88,19 +89,20 @@ def _lifespan(settings: Settings, *, sync: bool, drain: Drain) -> Any:  # noqa: 
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, object]]:
         async with AsyncExitStack() as stack:
             house = await stack.enter_async_context(open_house(settings))
+            loops = Loops()
             if sync:
-                await stack.enter_async_context(_worker(house, drain))
-            yield {"house": house, "drain": drain, "census": Census(house.database)}
+                await stack.enter_async_context(_worker(house, drain, loops))
+            yield {"house": house, "drain": drain, "loops": loops, "census": Census(house.database)}
 
     return lifespan
 
 
-def _worker(house: House, drain: Drain) -> AbstractAsyncContextManager[None]:
+def _worker(house: House, drain: Drain, loops: Loops) -> AbstractAsyncContextManager[None]:
     from app.sync.worker import Worker  # noqa: PLC0415 - a process without a worker does not load the engine
 
     @asynccontextmanager
     async def working() -> AsyncIterator[None]:
-        worker = Worker(house)
+        worker = Worker(house, loops=loops)
         running = asyncio.create_task(worker.run())
 
         async def finish() -> None:

@@ -20,6 +20,9 @@ event_to_bms_seconds = Histogram(
     "quotebridge_event_to_bms_seconds", "From the event to its settled run", buckets=(0.5, 1, 2.5, 5, 15, 60, 300, 3600)
 )
 kaseya_calls = Counter("quotebridge_kaseya_calls_total", "HTTP tries to BMS", ["endpoint", "outcome"])
+loop_errors = Counter(
+    "quotebridge_loop_errors_total", "Times that a loop of the worker failed and was resumed", ["loop"]
+)
 lanes = Gauge("quotebridge_quotes", "Quotes by state", ["state"])
 events = Gauge("quotebridge_events", "Stored events by disposition; their sum is all events", ["disposition"])
 open_issues = Gauge("quotebridge_open_issues", "Issues that wait for a person")

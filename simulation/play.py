@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,7 +15,7 @@ from app.connections.clients import Clients, Pulse
 from app.connections.doors import load_door
 from app.connections.secrets import Vault
 from app.db import issues, lanes
-from app.db.lanes import Claim
+from app.db.lanes import Claim, LeaseLostError
 from app.db.tables import Intent
 from app.db.tables import Quote as QuoteRow
 from app.directory import Directory
@@ -24,6 +25,7 @@ from app.intake.doors import Doors
 from app.intake.group_commit import Inbox
 from app.settings import Settings, seconds
 from app.sync.run import LaneRun
+from app.sync.settling import settle_alone
 from app.sync.sweeps import Sweeper
 from sandbox.app import create_app
 from sandbox.world import World
@@ -235,7 +237,8 @@ class Play:
         self._tell(f"{process.name} claims {claim.quote_id} generation {claim.generation}")
         process.claim, process.renewed_at = claim, self._stage.now
         run = LaneRun(process.house, claim, jitter=self._chance.random)
-        process.actor = self._stage.enter(f"{process.name} {claim.quote_id}", run.work)
+        work = partial(_work_and_settle, self._engine.database, run)
+        process.actor = self._stage.enter(f"{process.name} {claim.quote_id}", work)
         await self._stage.settle_in()
 
     async def _move(self, process: Process) -> None:
@@ -356,6 +359,12 @@ class Play:
             before = len(self._world.calls)
             await self._rest()
             self._verdict.check_silence(before)
+
+
+async def _work_and_settle(database: VirtualDatabase, run: LaneRun) -> None:
+    with suppress(LeaseLostError):
+        if settlement := await run.work():
+            await settle_alone(database, settlement)
 
 
 def _debounce(settings: Settings) -> Debounce:

@@ -1,15 +1,18 @@
 """The SQL of lanes: claim with a lease, renew it, settle under the fence; nobody overwrites a successor."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, TextClause, case, func, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.tables import Event, Quote
+from app.db.tables import Quote
+
+Key: TypeAlias = tuple[str, str]
+"""A lane: its connection and its quote."""
 
 
 class LeaseLostError(Exception):
@@ -30,8 +33,14 @@ class Claim:
     probes: bool = False
     """Whether it is the one lane by which an open breaker finds out if BMS is back."""
 
+    @property
+    def key(self) -> Key:
+        """Which lane it is."""
+        return self.connection_id, self.quote_id
+
 
 # Connections take turns, oldest turn first, and each gives a few lanes per turn: one that floods waits like the others.
+# Urgent lanes go first: one look-up in the index for each urgency needs no sort, however many wait.
 # A connection whose breaker is open gives nothing; when its cooldown has passed it gives one lane, as the probe.
 CLAIM = text(
     """
@@ -46,11 +55,15 @@ CLAIM = text(
     ), due AS (
         SELECT q.connection_id, q.quote_id, t.open_until IS NOT NULL AS probes
         FROM turns t CROSS JOIN LATERAL (
-            SELECT connection_id, quote_id FROM quotes
-            WHERE connection_id = t.id AND due_at <= now()
-            ORDER BY urgent DESC, due_at
+            SELECT d.connection_id, d.quote_id
+            FROM (VALUES (true), (false)) AS u(urgent) CROSS JOIN LATERAL (
+                SELECT connection_id, quote_id FROM quotes
+                WHERE connection_id = t.id AND urgent = u.urgent AND due_at <= now()
+                ORDER BY due_at
+                LIMIT :each
+                FOR NO KEY UPDATE SKIP LOCKED
+            ) AS d
             LIMIT CASE WHEN t.open_until IS NULL THEN :each ELSE 1 END
-            FOR UPDATE SKIP LOCKED
         ) q
         LIMIT :slots
     ), turned AS (
@@ -74,9 +87,13 @@ async def claim(session: AsyncSession, *, slots: int, lease: timedelta, probe: t
 
     All lanes of one claim share a lease id. ``probe`` is how long a half-open breaker waits for its one lane.
     """
-    each = max(1, slots // 2)
-    values = {"slots": slots, "each": each, "lease": lease, "probe": probe, "lease_id": uuid4()}
+    values = claim_values(slots=slots, lease=lease, probe=probe, lease_id=uuid4())
     return [Claim(*row) for row in await session.execute(CLAIM, values)]
+
+
+def claim_values(*, slots: int, lease: timedelta, probe: timedelta, lease_id: UUID) -> dict[str, Any]:
+    """What the claiming statement is told; a connection gives at most half of the lanes of one claim."""
+    return {"slots": slots, "each": max(1, slots // 2), "lease": lease, "probe": probe, "lease_id": lease_id}
 
 
 def held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
@@ -89,19 +106,61 @@ def held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-async def renew(session: AsyncSession, claims: Sequence[Claim], *, lease: timedelta) -> set[tuple[str, str]]:
-    """Extend the leases that are still ours; returns the (connection, quote) pairs that are."""
+# The subselect locks the newest version of each row: what is compared there cannot change before the commit.
+_OURS = """
+    WITH ours AS MATERIALIZED (
+        SELECT c.connection_id, c.quote_id
+        FROM unnest(CAST(:connection_id AS text[]), CAST(:quote_id AS text[]), CAST(:lease_id AS uuid[]))
+             AS c(connection_id, quote_id, lease_id)
+             CROSS JOIN LATERAL (
+                 SELECT FROM quotes q
+                 WHERE q.connection_id = c.connection_id AND q.quote_id = c.quote_id
+                   AND q.lease_id = c.lease_id AND q.lease_until > clock_timestamp()
+                 FOR NO KEY UPDATE {patience}
+             ) AS held
+    )
+    UPDATE quotes q SET {values} FROM ours o
+    WHERE q.connection_id = o.connection_id AND q.quote_id = o.quote_id
+    RETURNING q.connection_id, q.quote_id
+    """
+
+
+def _ours(values: str) -> dict[str, TextClause]:
+    return {each: text(_OURS.format(values=values, patience=each)) for each in ("", "SKIP LOCKED")}
+
+
+RENEW = _ours("lease_until = now() + CAST(:lease AS interval), due_at = now() + CAST(:lease AS interval)")
+HAND_BACK = _ours("due_at = now(), lease_id = NULL, lease_until = NULL, state = 'pending'")
+
+
+def patience(lanes: Sequence[object]) -> str:
+    """How a statement about these lanes meets a row that somebody else is just writing.
+
+    One about several waits for none of them, since whoever waits while he holds others may wait in a circle. What it
+    leaves out is done alone, and waits.
+    """
+    return "SKIP LOCKED" if len(lanes) > 1 else ""
+
+
+def columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows as one array per column, as ``unnest`` takes them; there must be one row at least."""
+    names, *values = zip(*((tuple(row), *row.values()) for row in rows), strict=True)
+    return dict(zip(names[0], map(list, values), strict=True))
+
+
+async def renew(session: AsyncSession, claims: Sequence[Claim], *, lease: timedelta) -> set[Key]:
+    """Extend the leases that are still ours; returns the lanes whose lease was extended.
+
+    Several at once leave out a lane whose row somebody is just writing: that one is renewed alone.
+    """
     if not claims:
         return set()
-    until = func.now() + lease
-    renewed = await session.execute(
-        update(Quote)
-        .where(or_(*(and_(*held(claim)) for claim in claims)))
-        .values(lease_until=until, due_at=until)
-        .returning(Quote.connection_id, Quote.quote_id)
-        .execution_options(synchronize_session=False)
-    )
-    return {(connection_id, quote_id) for connection_id, quote_id in renewed}
+    values = {**columns(map(_held, claims)), "lease": lease}
+    return {(row[0], row[1]) for row in await session.execute(RENEW[patience(claims)], values)}
+
+
+def _held(claim: Claim) -> dict[str, Any]:
+    return {"connection_id": claim.connection_id, "quote_id": claim.quote_id, "lease_id": claim.lease_id}
 
 
 async def guard(session: AsyncSession, claim: Claim) -> timedelta:
@@ -124,65 +183,8 @@ async def hold(session: AsyncSession, claim: Claim) -> None:
         raise LeaseLostError(claim.quote_id)
 
 
-async def settle(
-    session: AsyncSession,
-    claim: Claim,
-    *,
-    state: str,
-    due_at: datetime | None,
-    **values: Any,  # noqa: ANN401 - columns of the lane
-) -> None:
-    """Give the lane back with these columns; a newer generation that came meanwhile makes it due again.
-
-    Raises :class:`LeaseLostError` when the lease is not ours any more: then nothing is changed.
-    """
-    newer = Quote.generation > claim.generation
-    settled = await session.scalar(
-        update(Quote)
-        .where(*held(claim))
-        .values(
-            **values,
-            state=_if(newer, "pending", state),
-            due_at=_if(newer, func.coalesce(Quote.wanted_at, func.now()), due_at),
-            urgent=and_(newer, Quote.urgent) if state == "synced" else Quote.urgent,
-            lease_id=None,
-            lease_until=None,
-            updated_at=func.now(),
-        )
-        .returning(Quote.quote_id)
-        .execution_options(synchronize_session=False)
-    )
-    if settled is None:
-        raise LeaseLostError(claim.quote_id)
-
-
 def _if(condition: ColumnElement[bool], then: Any, otherwise: Any) -> Any:  # noqa: ANN401 - any column value
     return case((condition, then), else_=otherwise)
-
-
-async def settle_events(session: AsyncSession, claim: Claim, *, disposition: str, reason: str | None) -> None:
-    """Give the events that this run was about their final disposition.
-
-    The newest of them is what was sent; the ones before it were superseded by it.
-    """
-    unsettled = (
-        Event.connection_id == claim.connection_id,
-        Event.quote_id == claim.quote_id,
-        Event.disposition.in_(["pending", "parked"]),
-        Event.generation <= claim.generation,
-    )
-    newest = select(func.max(Event.generation)).where(*unsettled).scalar_subquery()
-    is_newest = Event.generation == newest
-    await session.execute(
-        update(Event)
-        .where(*unsettled)
-        .values(
-            disposition=_if(is_newest, disposition, "superseded"),
-            reason=_if(is_newest, reason, "a newer event of this quote was sent in its place"),
-            settled_at=func.now(),
-        )
-        .execution_options(synchronize_session=False)
-    )
 
 
 NEXT_DUE = text(
@@ -233,13 +235,13 @@ async def wake(session: AsyncSession) -> None:
     await session.execute(text("SELECT pg_notify('quotebridge_lanes', '')"))
 
 
-async def hand_back(session: AsyncSession, claims: Sequence[Claim]) -> None:
-    """Give lanes back unfinished and due at once, so that another worker goes on without waiting for the lease."""
-    for claim in claims:
-        await session.execute(
-            update(Quote)
-            .where(*held(claim))
-            .values(due_at=func.now(), lease_id=None, lease_until=None, state="pending")
-            .execution_options(synchronize_session=False)
-        )
+async def hand_back(session: AsyncSession, claims: Sequence[Claim]) -> set[Key]:
+    """Give lanes back unfinished and due at once, so that another worker goes on without waiting for the lease.
+
+    Returns those that were. Several at once leave out a lane whose row somebody is just writing.
+    """
+    if not claims:
+        return set()
+    given = await session.execute(HAND_BACK[patience(claims)], columns(map(_held, claims)))
     await wake(session)
+    return {(row[0], row[1]) for row in given}

@@ -8,7 +8,7 @@ from typing import Literal
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -21,6 +21,7 @@ from app.db.tables import Event, Issue, Quote
 from app.routers.deps import HouseDep
 from app.routers.problems import Problem, away, problem_responses
 from app.routers.refusals import DATABASE_AWAY
+from app.sync.loops import Loops
 
 router = APIRouter(tags=["health"])
 
@@ -58,6 +59,16 @@ class Life(BaseModel):
     status: Literal["ok"] = "ok"
 
 
+class Readiness(Life):
+    """The answer of a process that should get work."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok", "failing": []}]})
+
+    failing: list[str] = Field(
+        default=[], description="loops of the worker that keep failing; events are stored all the same"
+    )
+
+
 @router.get("/livez", summary="Does the process live?")
 async def livez() -> Life:
     """Answer as long as the process runs at all; the database is never asked."""
@@ -65,8 +76,11 @@ async def livez() -> Life:
 
 
 @router.get("/readyz", summary="Should the process get work?", responses=problem_responses("not-ready"))
-async def readyz(request: Request, house: HouseDep) -> Life:
-    """Answer 200 when the database is there with the right schema, and the process is not shutting down."""
+async def readyz(request: Request, house: HouseDep) -> Readiness:
+    """Answer 200 when the database is there with the right schema, and the process is not shutting down.
+
+    A loop of the worker that keeps failing is named, and is no reason to take events elsewhere.
+    """
     drain: Drain = request.state.drain
     if drain.begun:
         raise _not_ready("The service is shutting down.")
@@ -77,7 +91,8 @@ async def readyz(request: Request, house: HouseDep) -> Life:
         raise _not_ready("The database is away.") from None
     if revision != needed_revision():
         raise _not_ready("The database's schema is not the one that this version needs; run `quotebridge migrate`.")
-    return Life()
+    loops: Loops = request.state.loops
+    return Readiness(failing=loops.failing())
 
 
 @router.get(

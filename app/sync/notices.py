@@ -5,17 +5,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.notices import announce, announce_closed
-from app.db.tables import Issue, Link, Quote
+from app.db.notices import announce
+from app.db.tables import Link, Quote
 from app.sync.problems import Problem
 
 RECORDS = ("account_id", "contact_id", "opportunity_id", "quotation_id", "attachment_id")
 
 
-async def synced(
-    session: AsyncSession, quote: Quote, *, warnings: Sequence[Mapping[str, Any]], closed: Sequence[Issue]
-) -> None:
-    """Tell that BMS shows the quote now, with or without warnings, and that its issues are over."""
+async def synced(session: AsyncSession, quote: Quote, *, warnings: Sequence[Mapping[str, Any]]) -> None:
+    """Tell that BMS shows the quote now, with or without warnings."""
     link = await session.get(Link, (quote.connection_id, quote.quote_id), populate_existing=True)
     ids = {name: getattr(link, name, None) for name in RECORDS}
     told = {
@@ -26,8 +24,6 @@ async def synced(
         "warnings": list(warnings),
     }
     await announce(session, quote.connection_id, "sync.warning" if warnings else "sync.succeeded", told)
-    for issue in closed:
-        await announce_closed(session, issue)
 
 
 async def issue_opened(

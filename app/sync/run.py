@@ -1,20 +1,21 @@
-"""One claimed lane from claim to settlement: load, reconcile, and settle by outcome under the fence."""
+"""One claimed lane from claim to settlement: load, reconcile, and say by outcome what becomes of the lane."""
 
 import random
 from collections.abc import Callable
-from dataclasses import asdict
-from datetime import timedelta
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.connections.refusal import count_refusal, forget_refusals
 from app.connections.secrets import SecretUnreadableError
-from app.db import issues, lanes, links, paces
+from app.db import issues, links, paces
 from app.db.away import is_away
 from app.db.ids import new_id
 from app.db.lanes import Claim, LeaseLostError
-from app.db.tables import Connection, Quote, Run
+from app.db.settlements import Settlement, Synced
+from app.db.tables import Connection, Quote
 from app.house import House
 from app.intake.canonical import from_canonical
 from app.kaseya import Answer, Call, KaseyaCredentialsError, KaseyaError
@@ -25,7 +26,7 @@ from app.sync.mapping import renew
 from app.sync.outcomes import Outcome, Park, PauseConnection, Reject, Retry, RetryRule, decide
 from app.sync.problems import DatabaseAwayError, NeedsPersonError, Problem
 from app.sync.reconciler import Result, reconcile
-from app.telemetry import event_to_bms_seconds, logger, run_seconds, runs
+from app.telemetry import event_to_bms_seconds, logger, run_seconds
 
 log = logger("sync")
 
@@ -34,7 +35,7 @@ SERVER_ERROR = 500
 
 
 class LaneRun:
-    """Works on one claim. Nothing escapes :meth:`work` but cancellation: every error becomes a settlement."""
+    """Works on one claim. Every error becomes a settlement, but for a lost lease and cancellation."""
 
     def __init__(self, house: House, claim: Claim, *, jitter: Callable[[], float] = random.random) -> None:
         """``jitter`` is uniform in 0…1, and spreads retries."""
@@ -47,22 +48,20 @@ class LaneRun:
         self._started_at = house.clock()
         self._is_there = False
 
-    async def work(self) -> None:
-        """Run and settle; a lost lease settles nothing, since the lane is somebody else's now."""
-        claim = self._claim
-        try:
-            with run_seconds.time():
-                await self._work()
-        except LeaseLostError:
-            runs.labels("lease_lost").inc()
-            log.warning("lane.lease_lost", connection_id=claim.connection_id, quote_id=claim.quote_id)
+    async def work(self) -> Settlement | None:
+        """Run, and say what becomes of the lane; None where its quote is gone.
 
-    async def _work(self) -> None:
+        Raises LeaseLostError when the lane is somebody else's now.
+        """
+        with run_seconds.time():
+            return await self._work()
+
+    async def _work(self) -> Settlement | None:
         async with self._database.transaction() as session:
             connection = await session.get(Connection, self._claim.connection_id)
-            quote = await session.get(Quote, (self._claim.connection_id, self._claim.quote_id))
+            quote = await session.get(Quote, self._claim.key)
             if connection is None or quote is None:
-                return
+                return None
             linked = await links.load(session, quote.connection_id, quote.quote_id)
             session.expunge_all()
         try:
@@ -83,9 +82,8 @@ class LaneRun:
         except LeaseLostError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever stopped it, the lane must be settled with it
-            await self._stopped(quote, error)
-        else:
-            await self._done(quote, errand, result)
+            return self._stopped(quote, error)
+        return self._done(quote, errand, result)
 
     def _observe(self, call: Call, answer: Answer) -> None:
         self._calls.append(
@@ -101,47 +99,40 @@ class LaneRun:
             }
         )
 
-    async def _done(self, quote: Quote, errand: Errand, result: Result) -> None:
+    def _done(self, quote: Quote, errand: Errand, result: Result) -> Settlement:
         now = self._house.clock()
         self._steps = list(result.steps)
-        follow_up_at = errand.follow_up_at or (now + LOOK_FOR_HEADER if result.waits_for_header else None)
         warnings = (
             renew(quote.warnings, result.warnings)
             if result.unchanged
             else [warning.to_json() for warning in result.warnings]
         )
-        outcome = "unchanged" if result.unchanged else "synced"
-        async with self._database.transaction() as session:
-            await lanes.settle(
-                session,
-                self._claim,
-                state="synced",
-                due_at=follow_up_at,
-                synced_generation=self._claim.generation,
-                synced_digest=result.digest,
-                first_synced_at=quote.first_synced_at or now,
-                synced_at=now,
-                attempts=0,
-                retrying_since=None,
-                last_error=None,
-                warnings=warnings,
-            )
-            await lanes.settle_events(
-                session, self._claim, disposition="unchanged" if result.unchanged else "applied", reason=None
-            )
-            closed = await issues.close_issues(
-                session, quote.connection_id, quote.quote_id, by="sync", keep="duplicate-found"
-            )
+
+        async def beside(session: AsyncSession) -> None:
             if self._calls:
                 await paces.bms_answered(session, quote.connection_id)
                 await forget_refusals(session, quote.connection_id)
-            await self._record(session, outcome, error=None)
             if not result.unchanged:
-                await notices.synced(session, quote, warnings=warnings, closed=closed)
+                await notices.synced(session, quote, warnings=warnings)
+
+        return Settlement(
+            claim=self._claim,
+            state="synced",
+            due_at=errand.follow_up_at or (now + LOOK_FOR_HEADER if result.waits_for_header else None),
+            synced=Synced(at=now, digest=result.digest, warnings=warnings),
+            disposition="unchanged" if result.unchanged else "applied",
+            closes_issues=True,
+            keeps_issue="duplicate-found",
+            run=self._run("unchanged" if result.unchanged else "synced", finished_at=now, error=None),
+            beside=None if result.unchanged and not self._calls else beside,
+            afterwards=lambda: self._tell_synced(quote, now),
+        )
+
+    def _tell_synced(self, quote: Quote, now: datetime) -> None:
         event_to_bms_seconds.observe(max((now - quote.updated_at).total_seconds(), 0))
         log.info("quote.synced", connection_id=quote.connection_id, quote_id=quote.quote_id, calls=len(self._calls))
 
-    async def _stopped(self, quote: Quote, error: Exception) -> None:
+    def _stopped(self, quote: Quote, error: Exception) -> Settlement:
         house = self._house
         settings = house.settings
         rule = RetryRule(
@@ -160,112 +151,112 @@ class LaneRun:
         )
         if not isinstance(error, KaseyaError | NeedsPersonError) and isinstance(outcome, Park):
             log.error("run.failed", connection_id=quote.connection_id, quote_id=quote.quote_id, exc_info=error)
-        async with self._database.transaction() as session:
-            await self._settle_stopped(session, quote, outcome)
-            if isinstance(outcome, PauseConnection) and isinstance(error, KaseyaCredentialsError):
-                await self._count_refusal(session, quote, error)
-            await self._record(session, type(outcome).__name__.lower(), error=str(error))
+        run = self._run(type(outcome).__name__.lower(), finished_at=house.clock(), error=str(error))
+        return replace(self._settlement_of(outcome, quote, error), run=run)
 
-    async def _settle_stopped(self, session: AsyncSession, quote: Quote, outcome: Outcome) -> None:
+    def _settlement_of(self, outcome: Outcome, quote: Quote, error: Exception) -> Settlement:
         match outcome:
             case Retry():
-                await self._retry(session, quote, outcome)
+                return self._retry(quote, outcome)
             case Park(problem=problem):
-                await self._park(session, quote, problem)
+                return self._park(quote, problem)
             case Reject(reason=reason):
-                await lanes.settle(
-                    session,
-                    self._claim,
+                return Settlement(
+                    claim=self._claim,
                     state="rejected",
-                    due_at=None,
-                    attempts=0,
-                    retrying_since=None,
                     last_error=reason,
+                    disposition="rejected",
+                    reason=reason,
+                    closes_issues=True,
                 )
-                await lanes.settle_events(session, self._claim, disposition="rejected", reason=reason)
-                await issues.close_issues(session, quote.connection_id, quote.quote_id, by="sync")
-            case PauseConnection(at=at, reason=reason):
-                await lanes.settle(
-                    session,
-                    self._claim,
-                    state="retrying",
-                    due_at=at,
-                    attempts=self._claim.attempts,
-                    last_error=reason,
-                )
+            case PauseConnection():
+                return self._pause(quote, outcome, error)
 
-    async def _retry(self, session: AsyncSession, quote: Quote, retry: Retry) -> None:
-        values: dict[str, Any] = {"attempts": self._claim.attempts}
-        if retry.counted:
-            values = {
-                "attempts": self._claim.attempts + 1,
-                "retrying_since": quote.retrying_since or self._house.clock(),
-            }
-        await lanes.settle(session, self._claim, state="retrying", due_at=retry.at, last_error=retry.reason, **values)
-        if retry.bms_is_down:
-            cooldown = seconds(self._house.settings.breaker_cooldown_seconds)
-            await paces.bms_failed(
-                session,
-                quote.connection_id,
-                cooldown=max(cooldown, retry.asked_to_wait),
-                is_partial=self._is_there,
-            )
-        elif self._was_heard():
-            await paces.bms_answered(session, quote.connection_id)
+    def _retry(self, quote: Quote, retry: Retry) -> Settlement:
+        cooldown = max(seconds(self._house.settings.breaker_cooldown_seconds), retry.asked_to_wait)
+
+        async def beside(session: AsyncSession) -> None:
+            if retry.bms_is_down:
+                await paces.bms_failed(session, quote.connection_id, cooldown=cooldown, is_partial=self._is_there)
+            elif self._was_heard():
+                await paces.bms_answered(session, quote.connection_id)
+
+        since = quote.retrying_since
+        return Settlement(
+            claim=self._claim,
+            state="retrying",
+            due_at=retry.at,
+            attempts=self._claim.attempts + retry.counted,
+            retrying_since=since or self._house.clock() if retry.counted else since,
+            last_error=retry.reason,
+            beside=beside if retry.bms_is_down or self._was_heard() else None,
+        )
 
     def _was_heard(self) -> bool:
         """Whether BMS answered the last call, whatever it said; that it cannot answer is no answer."""
         return bool(self._calls) and (self._calls[-1]["status"] or SERVER_ERROR) < SERVER_ERROR
 
-    async def _park(self, session: AsyncSession, quote: Quote, problem: Problem) -> None:
-        await lanes.settle(
-            session,
-            self._claim,
-            state="parked",
-            due_at=None,
-            attempts=0,
-            retrying_since=None,
-            last_error=problem.detail,
-        )
-        await lanes.settle_events(session, self._claim, disposition="parked", reason=problem.code)
-        await issues.close_issues(session, quote.connection_id, quote.quote_id, by="sync", keep=problem.code)
-        issue_id = await issues.open_issue(session, quote.connection_id, quote.quote_id, **asdict(problem))
-        if issue_id is not None:
-            await notices.issue_opened(session, quote.connection_id, quote.quote_id, issue_id, problem)
-        if self._was_heard():
-            await paces.bms_answered(session, quote.connection_id)
-        log.warning("quote.parked", connection_id=quote.connection_id, quote_id=quote.quote_id, code=problem.code)
+    def _park(self, quote: Quote, problem: Problem) -> Settlement:
+        async def beside(session: AsyncSession) -> None:
+            issue_id = await issues.open_issue(session, quote.connection_id, quote.quote_id, **asdict(problem))
+            if issue_id is not None:
+                await notices.issue_opened(session, quote.connection_id, quote.quote_id, issue_id, problem)
+            if self._was_heard():
+                await paces.bms_answered(session, quote.connection_id)
 
-    async def _count_refusal(self, session: AsyncSession, quote: Quote, error: KaseyaCredentialsError) -> None:
+        return Settlement(
+            claim=self._claim,
+            state="parked",
+            last_error=problem.detail,
+            disposition="parked",
+            reason=problem.code,
+            closes_issues=True,
+            keeps_issue=problem.code,
+            beside=beside,
+            afterwards=lambda: log.warning(
+                "quote.parked", connection_id=quote.connection_id, quote_id=quote.quote_id, code=problem.code
+            ),
+        )
+
+    def _pause(self, quote: Quote, pause: PauseConnection, error: Exception) -> Settlement:
         """After one more refused sign-in nothing is sent until somebody mends the credentials.
 
         Lanes that waited for the same sign-in share its error, and it counts once.
         """
-        if error.was_counted:
-            return
-        error.was_counted = True
-        if await count_refusal(session, quote.connection_id, reason=str(error), now=self._house.clock()):
-            problem = _credentials_rejected(str(error))
-            issue_id = await issues.open_issue(session, quote.connection_id, None, **asdict(problem))
-            if issue_id is not None:
-                await notices.issue_opened(session, quote.connection_id, None, issue_id, problem)
+        counts = isinstance(error, KaseyaCredentialsError) and not error.was_counted
+        if isinstance(error, KaseyaCredentialsError):
+            error.was_counted = True
 
-    async def _record(self, session: AsyncSession, outcome: str, *, error: str | None) -> None:
-        runs.labels(outcome).inc()
-        session.add(
-            Run(
-                connection_id=self._claim.connection_id,
-                id=new_id("run"),
-                quote_id=self._claim.quote_id,
-                generation=self._claim.generation,
-                started_at=self._started_at,
-                finished_at=self._house.clock(),
-                outcome=outcome,
-                error=error,
-                steps=self._steps,
-                calls=self._calls,
-            )
+        async def beside(session: AsyncSession) -> None:
+            if counts and await count_refusal(session, quote.connection_id, reason=str(error), now=self._house.clock()):
+                problem = _credentials_rejected(str(error))
+                issue_id = await issues.open_issue(session, quote.connection_id, None, **asdict(problem))
+                if issue_id is not None:
+                    await notices.issue_opened(session, quote.connection_id, None, issue_id, problem)
+
+        return Settlement(
+            claim=self._claim,
+            state="retrying",
+            due_at=pause.at,
+            attempts=self._claim.attempts,
+            retrying_since=quote.retrying_since,
+            last_error=pause.reason,
+            beside=beside,
         )
+
+    def _run(self, outcome: str, *, finished_at: datetime, error: str | None) -> dict[str, Any]:
+        return {
+            "connection_id": self._claim.connection_id,
+            "id": new_id("run"),
+            "quote_id": self._claim.quote_id,
+            "generation": self._claim.generation,
+            "started_at": self._started_at,
+            "finished_at": finished_at,
+            "outcome": outcome,
+            "error": error,
+            "steps": self._steps,
+            "calls": self._calls,
+        }
 
 
 def _explained(error: Exception) -> Exception:

@@ -9,6 +9,7 @@ import yaml
 from sqlalchemy import select
 
 from app.db.ids import new_id
+from app.db.notices import announce_closed
 from app.db.tables import Connection, Issue, Notice, Quote
 from app.house import House
 from app.main import described
@@ -103,8 +104,9 @@ async def test_a_notice_is_what_the_description_says(link: Link, house: House) -
         quote = await session.get_one(Quote, (link.connection_id, "q-1"))
         told: dict[str, Any] = {"connection_id": link.connection_id, "quote_id": "q-1"}
         issue = Issue(id=new_id("iss"), code="a-code", title="t", detail="d", remedy="r", **told)
-        await notices.synced(session, quote, warnings=[], closed=[issue])
-        await notices.synced(session, quote, warnings=[{"code": "c", "detail": "d", "line_id": "l-1"}], closed=[])
+        await notices.synced(session, quote, warnings=[])
+        await announce_closed(session, issue)
+        await notices.synced(session, quote, warnings=[{"code": "c", "detail": "d", "line_id": "l-1"}])
         await notices.issue_opened(session, link.connection_id, None, new_id("iss"), problem)
     async with house.database.transaction() as session:
         rows = (await session.scalars(select(Notice))).all()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text, update
 from app.db import lanes, paces
 from app.db.lanes import Claim, LeaseLostError
 from app.db.session import Database
+from app.db.settlements import Settlement, Synced, settle
 from app.db.tables import Connection, Pace, Quote
 from app.settings import sqlalchemy_url
 
@@ -69,6 +70,10 @@ async def claim(database: Database, slots: int = 4) -> list[Claim]:
 async def read(database: Database, connection_id: str = "a", quote_id: str = "q0") -> Quote:
     async with database.transaction() as session:
         return await session.get_one(Quote, (connection_id, quote_id))
+
+
+def synced(claim: Claim) -> Settlement:
+    return Settlement(claim=claim, state="synced", synced=Synced(at=datetime.now(UTC), digest=b"digest"))
 
 
 async def change(database: Database, **values: Any) -> None:
@@ -147,7 +152,7 @@ async def test_a_newer_generation_during_a_run_makes_it_run_again(database: Data
     (held,) = await claim(database)
     await change(database, generation=Quote.generation + 1, wanted_at=func.now())
     async with database.transaction() as session:
-        await lanes.settle(session, held, state="synced", due_at=None, synced_generation=held.generation)
+        assert await settle(session, [synced(held)]) == {held.key}
     row = await read(database)
     assert (row.state, row.synced_generation, row.generation) == ("pending", 1, 2)
     assert [each.generation for each in await claim(database)] == [2]
@@ -160,7 +165,7 @@ async def test_marking_due_during_a_run_makes_it_run_once_more(database: Databas
         assert await lanes.mark_due(session, Quote.connection_id == "a") == 1
     assert await claim(database) == [], "it is being worked on"
     async with database.transaction() as session:
-        await lanes.settle(session, held, state="synced", due_at=None, synced_generation=held.generation)
+        assert await settle(session, [synced(held)]) == {held.key}
     assert len(await claim(database)) == 1
 
 
@@ -214,7 +219,8 @@ async def _attempt(database: Database, claim: lanes.Claim, work: str) -> None:
     async with database.transaction() as session:
         match work:
             case "settle":
-                await lanes.settle(session, claim, state="synced", due_at=None)
+                if not await settle(session, [synced(claim)]):
+                    raise LeaseLostError
             case "guard":
                 await lanes.guard(session, claim)
             case _:
