@@ -2,8 +2,8 @@
 
 Time is cut into slots of a 240th of the window, and a call is admitted while the slots of the last window and one
 more hold fewer calls than the limit. So no window of any alignment holds more, whatever the clocks of the replicas
-say: the database's clock is the only one. The slot more is for calls that
-are a little late on their way. What the cut costs is less than 1 % of the budget.
+say: the database's clock is the only one. The slot more is for calls that are a little late on their way. What the cut
+costs is less than 1 % of the budget.
 """
 
 import math
@@ -68,7 +68,7 @@ async def _counted(session: AsyncSession, company: str, endpoint: str, *, oldest
 def _room_at(counted: Sequence[tuple[int, int]], *, limit: int) -> int:
     """The slot in which enough of the counted calls will have left the window for one more."""
     left = sum(calls for _, calls in counted)
-    for slot, calls in counted:
+    for slot, calls in counted[:-1]:
         left -= calls
         if left < limit:
             return slot + COUNTED_SLOTS
