@@ -11,6 +11,7 @@ import asyncpg
 from app.connections.clients import Clients
 from app.connections.doors import load_door
 from app.connections.secrets import Vault
+from app.connections.service import Connections
 from app.db.away import DATABASE_AWAY
 from app.db.session import Database
 from app.db.walls import take_service_role
@@ -42,6 +43,11 @@ class House:
     inbox: Inbox
     doors: Doors
     clock: Clock
+
+    @property
+    def connections(self) -> Connections:
+        """What a person may do with connections."""
+        return Connections(self.database, self.vault, self.clients, self.wire.hosts, self.clock)
 
 
 @asynccontextmanager

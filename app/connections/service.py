@@ -1,7 +1,8 @@
 """What a person may do with a connection: make it, change it, test it, pause and resume it, delete it."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.connections import signing
 from app.connections.clients import Clients
 from app.connections.doors import QUOTER_HASH_KEY_FIELD
-from app.connections.refusal import ACTIVE, CREDENTIALS_REJECTED, PAUSED
+from app.connections.refusal import ACTIVE, CREDENTIALS_REJECTED, PAUSED, count_refusal, may_sign_in
 from app.connections.sealed import NOTICE_SECRET, open_credentials, seal_credentials, seal_optional
 from app.connections.secrets import Vault
 from app.connections.tenant import Tenant, examine
@@ -20,7 +21,7 @@ from app.db.ids import new_id
 from app.db.session import Database
 from app.db.tables import Connection, Issue, Lookup, Pace
 from app.intake.signature import new_secret
-from app.kaseya import Credentials, Hosts
+from app.kaseya import Credentials, Hosts, KaseyaClient, KaseyaCredentialsError
 
 FormEncoding = Literal["multipart", "urlencoded"]
 
@@ -30,6 +31,10 @@ PAUSED_BY_PERSON = "Paused by a person; events are kept and wait."
 
 class ConnectionGoneError(Exception):
     """The connection was deleted meanwhile."""
+
+
+class SignInStoppedError(Exception):
+    """BMS refused the stored credentials, and one more try could lock the user out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +141,27 @@ class Connections:
             if row.state == CREDENTIALS_REJECTED:
                 await _resume(session, row)
         return tenant
+
+    @asynccontextmanager
+    async def asking(self, connection: Connection) -> AsyncIterator[KaseyaClient]:
+        """A client for a person who waits.
+
+        Refused credentials are counted, and after the second refusal BMS is not asked any more: every keystroke in a
+        picker would be another sign-in, and lock the user out.
+
+        Raises:
+            SignInStoppedError: BMS has refused the stored credentials too often to be asked again.
+            SecretUnreadableError: The stored credentials cannot be decrypted.
+            KaseyaError: BMS did not serve.
+        """
+        if not may_sign_in(connection):
+            raise SignInStoppedError(connection.id)
+        try:
+            yield self._clients.client(connection, urgent=True)
+        except KaseyaCredentialsError as error:
+            async with self._database.of(connection.id).transaction() as session:
+                await count_refusal(session, connection.id, reason=error.message, now=self._clock())
+            raise
 
     async def pause(self, connection_id: str) -> Connection:
         """Stop syncing; events are still accepted and wait. One that waits for credentials goes on waiting for them."""

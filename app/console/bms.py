@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from app.connections.refusal import count_refusal, may_sign_in
 from app.connections.secrets import SecretUnreadableError
-from app.connections.service import ConnectionGoneError, Connections
+from app.connections.service import ConnectionGoneError, SignInStoppedError
 from app.console.errors import PageError, not_found
 from app.db.tables import Connection
 from app.house import House
@@ -51,25 +50,11 @@ class NotAskedError(Exception):
         self.trouble = trouble
 
 
-def connections_of(house: House) -> Connections:
-    """What a person may do with connections."""
-    return Connections(house.database, house.vault, house.clients, house.wire.hosts, house.clock)
-
-
 @asynccontextmanager
 async def asking(house: House, connection: Connection) -> AsyncIterator[KaseyaClient]:
-    """A client for the connection; raises NotAskedError. Refused sign-ins are counted, so that no page locks a user."""
-    if not may_sign_in(connection):
-        raise NotAskedError(STOPPED)
-    try:
-        async with explained():
-            yield house.clients.client(connection, urgent=True)
-    except NotAskedError as error:
-        if isinstance(error.__cause__, KaseyaCredentialsError):
-            async with house.database.of(connection.id).transaction() as session:
-                reason = error.__cause__.message
-                await count_refusal(session, connection.id, reason=reason, now=house.clock())
-        raise
+    """A client for the connection; raises NotAskedError."""
+    async with explained(), house.connections.asking(connection) as client:
+        yield client
 
 
 @asynccontextmanager
@@ -79,6 +64,8 @@ async def explained() -> AsyncIterator[None]:
         yield
     except KaseyaError as error:
         raise NotAskedError(trouble_of(error)) from error
+    except SignInStoppedError as error:
+        raise NotAskedError(STOPPED) from error
     except SecretUnreadableError as error:
         raise NotAskedError(UNREADABLE) from error
     except ConnectionGoneError:

@@ -1,28 +1,20 @@
-"""What pages ask for: the house, who is signed in, one of their connections, and a form that they really sent."""
+"""What pages ask for: who is signed in, one of their connections, and a form that they really sent."""
 
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Depends
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
+from app.connections.access import find_connection
 from app.console.errors import PageError, SignInNeededError, not_found
 from app.console.session import Visitor, visitor_of
 from app.db.tables import Connection
-from app.house import House
+from app.deps import HouseDep
 
 MOST_FIELDS = 2000
 SAME_SITE = ("same-origin", "none")
-
-
-def _house(request: Request) -> House:
-    house: House = request.state.house
-    return house
-
-
-HouseDep = Annotated[House, Depends(_house)]
 
 
 async def _visitor(request: Request, house: HouseDep) -> Visitor:
@@ -46,25 +38,13 @@ OperatorDep = Annotated[Visitor, Depends(_operator)]
 
 
 async def _connection(house: HouseDep, visitor: VisitorDep, connection_id: str) -> Connection:
-    if visitor.may_see(connection_id) and "\0" not in connection_id:
-        async with house.database.of(connection_id).transaction() as session:
-            row = await session.get(Connection, connection_id)
-        if row is not None:
-            return row
-    raise not_found("connection")
+    row = await find_connection(house.database, visitor, connection_id)
+    if row is None:
+        raise not_found("connection")
+    return row
 
 
-# Detached: read in a transaction of its own, so that none stays open while BMS is asked.
 ConnectionDep = Annotated[Connection, Depends(_connection)]
-
-
-async def _session(request: Request, house: HouseDep) -> AsyncIterator[AsyncSession]:
-    async with house.database.of(request.path_params.get("connection_id")).transaction() as session:
-        yield session
-
-
-# scope="function": commit, then answer.
-SessionDep = Annotated[AsyncSession, Depends(_session, scope="function")]
 
 Form = Mapping[str, str]
 

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hmac
 import json
 import secrets
 from dataclasses import asdict, dataclass
@@ -12,15 +11,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.connections.keys import digest_of, find_key
+from app.connections.access import KeyHolder, identify, recognise
+from app.connections.keys import digest_of
 from app.connections.secrets import SecretUnreadableError, Vault
-from app.db.tables import ApiKey
 from app.house import House
 
 COOKIE = "quotebridge_session"
 PATH = "/console"
 LASTS = timedelta(hours=12)
-BOOTSTRAP = "admin-token"
 _BOUND_TO = "console"
 
 
@@ -35,30 +33,20 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visitor:
-    """Somebody signed in. ``connection_id`` None is an operator, who sees everything."""
+class Visitor(KeyHolder):
+    """Somebody signed in, with the token that the forms of the session carry."""
 
-    key_name: str
-    connection_id: str | None
     csrf: str
-
-    @property
-    def is_operator(self) -> bool:
-        """Whether the key opens everything."""
-        return self.connection_id is None
-
-    def may_see(self, connection_id: str) -> bool:
-        """Whether the key opens this connection."""
-        return self.connection_id in (None, connection_id)
 
 
 async def sign_in(house: House, key: str) -> Session | None:
     """A new session for a live key; None where the key opens nothing."""
-    key_id = await _key_id(house, key)
-    if key_id is None:
+    holder = await identify(house.database, key, admin_token=house.settings.admin_token)
+    if holder is None:
         return None
     ends_at = (house.clock() + LASTS).timestamp()
-    return Session(key_id=key_id, digest=digest_of(key).hex(), csrf=secrets.token_urlsafe(32), ends_at=ends_at)
+    csrf = secrets.token_urlsafe(32)
+    return Session(key_id=holder.key_id, digest=digest_of(key).hex(), csrf=csrf, ends_at=ends_at)
 
 
 async def visitor_of(house: House, request: Request) -> Visitor | None:
@@ -66,15 +54,10 @@ async def visitor_of(house: House, request: Request) -> Visitor | None:
     session = read_session(house, request)
     if session is None:
         return None
-    if session.key_id == BOOTSTRAP:
-        admin_token = house.settings.admin_token
-        same = admin_token and hmac.compare_digest(digest_of(admin_token.get_secret_value()).hex(), session.digest)
-        return Visitor(key_name="Bootstrap operator", connection_id=None, csrf=session.csrf) if same else None
-    async with house.database.transaction() as database:
-        row = await database.get(ApiKey, session.key_id)
-    if row is None or row.revoked_at is not None or not hmac.compare_digest(row.digest.hex(), session.digest):
-        return None
-    return Visitor(key_name=row.name, connection_id=row.connection_id, csrf=session.csrf)
+    holder = await recognise(
+        house.database, session.key_id, bytes.fromhex(session.digest), admin_token=house.settings.admin_token
+    )
+    return Visitor(**asdict(holder), csrf=session.csrf) if holder else None
 
 
 def read_session(house: House, request: Request) -> Session | None:
@@ -118,12 +101,3 @@ def unseal(vault: Vault, text: str, *, purpose: str) -> dict[str, Any] | None:
     except (binascii.Error, ValueError, SecretUnreadableError):
         return None
     return data
-
-
-async def _key_id(house: House, key: str) -> str | None:
-    admin_token = house.settings.admin_token
-    if admin_token and hmac.compare_digest(digest_of(key), digest_of(admin_token.get_secret_value())):
-        return BOOTSTRAP
-    async with house.database.transaction() as database:
-        row = await find_key(database, key)
-    return row.id if row else None

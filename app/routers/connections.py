@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body, Depends
 
 from app.connections.service import Connections, Wanted
 from app.db.tables import Connection
+from app.deps import AddressDep, HouseDep
 from app.house import House
 from app.kaseya import SERVERS, Credentials, KaseyaError, KaseyaThrottledError
 from app.routers.connection_views import (
@@ -19,7 +20,6 @@ from app.routers.connection_views import (
     members,
     with_counts,
 )
-from app.routers.deps import HouseDep
 from app.routers.kaseya_problems import SIGN_IN_PROBLEMS, problem_of, readable, reading, signing_in
 from app.routers.paging import Listing, PageDep
 from app.routers.problems import Problem, problem_responses
@@ -30,17 +30,10 @@ _one = APIRouter(prefix="/{connection_id}")
 
 
 def _connections(house: HouseDep) -> Connections:
-    return Connections(house.database, house.vault, house.clients, house.wire.hosts, house.clock)
+    return house.connections
 
 
 ConnectionsDep = Annotated[Connections, Depends(_connections)]
-
-
-def _address(request: Request, house: HouseDep) -> str:
-    return (house.settings.public_url or str(request.base_url)).rstrip("/")
-
-
-AddressDep = Annotated[str, Depends(_address)]
 
 
 @router.post(

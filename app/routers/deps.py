@@ -1,30 +1,5 @@
-"""What routes ask for: the house, and a session that is committed before the answer goes out."""
+"""What routes ask for, under the name it had before pages shared it."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+from app.deps import HouseDep, SessionDep
 
-from fastapi import Depends
-from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import HTTPConnection, Request
-
-from app.house import House
-
-
-def house_of(connection: HTTPConnection) -> House:
-    """The house that the application was opened with."""
-    house: House = connection.state.house
-    return house
-
-
-HouseDep = Annotated[House, Depends(house_of)]
-
-
-async def _session(house: HouseDep, request: Request) -> AsyncIterator[AsyncSession]:
-    """Of the connection that the path names: what a query forgets to say, PostgreSQL does not forget."""
-    async with house.database.of(request.path_params.get("connection_id")).transaction() as session:
-        yield session
-
-
-# scope="function": commit, then respond. Without it the answer would go out first, and a failed commit would be a 2xx.
-# A route that waits for BMS takes short transactions of its own from the house instead.
-SessionDep = Annotated[AsyncSession, Depends(_session, scope="function")]
+__all__ = ["HouseDep", "SessionDep"]

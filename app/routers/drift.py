@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.db import drifts
 from app.db.tables import Drift, Link
-from app.routers.deps import SessionDep
+from app.deps import SessionDep
 from app.routers.fields import Time
 from app.routers.paging import Listing, PageDep
 from app.routers.problems import Problem, problem_responses

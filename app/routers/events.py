@@ -14,6 +14,7 @@ from app.db.events import EventFilter
 from app.db.lanes import mark_due
 from app.db.quotes import QuoteFilter
 from app.db.tables import Connection, Event, Quote
+from app.deps import HouseDep, SessionDep
 from app.house import House
 from app.intake import quoter
 from app.intake.deliveries import Answer, Delivery, Source
@@ -21,7 +22,6 @@ from app.intake.problems import InvalidEventError, RefusedError
 from app.intake.reception import read_again
 from app.intake.strict_json import check_json
 from app.quotes.model import EventType
-from app.routers.deps import HouseDep, SessionDep
 from app.routers.examples import EVENT, EVENT_VIEW
 from app.routers.fields import EventId, Search, Time
 from app.routers.paging import Listing, PageDep

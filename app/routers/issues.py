@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.tables import Connection, Issue
-from app.routers.deps import SessionDep
+from app.deps import SessionDep
 from app.routers.examples import ISSUE
 from app.routers.fields import IssueId, Time
 from app.routers.paging import Listing, PageDep

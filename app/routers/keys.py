@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 
 from app.connections.keys import KeyScopeError, NewKey, create_key
 from app.db.tables import ApiKey
-from app.routers.deps import SessionDep
+from app.deps import SessionDep
 from app.routers.fields import KeyId, Name, Plain, Time
 from app.routers.paging import Listing, PageDep
 from app.routers.problems import Problem, problem_responses

@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.deps import HouseDep
 from app.directory.choices import CHOICES, Choice
 from app.routers.asking import asking
-from app.routers.deps import HouseDep
 from app.routers.kaseya_problems import READ_PROBLEMS
 from app.routers.problems import problem_responses
 from app.routers.security import ConnectionDep

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.connections.model import INT32_MAX
+from app.deps import HouseDep
 from app.directory import pickers
 from app.directory.pickers import Item
 from app.directory.recent import Found
 from app.kaseya import Account, Contact, Opportunity, Product, Service
 from app.routers.asking import asking
-from app.routers.deps import HouseDep
 from app.routers.fields import Search
 from app.routers.kaseya_problems import READ_PROBLEMS
 from app.routers.problems import problem_responses

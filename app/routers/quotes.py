@@ -13,12 +13,12 @@ from app.db import quotes as repository
 from app.db.lanes import mark_due
 from app.db.quotes import QuoteFilter
 from app.db.tables import Connection, Link, Quote, Run
+from app.deps import HouseDep, SessionDep
 from app.house import House
 from app.intake.problems import InvalidEventError
 from app.intake.standard import from_canonical, parse
 from app.quotes import model
 from app.quotes.model import Status
-from app.routers.deps import HouseDep, SessionDep
 from app.routers.examples import EVENT, PREVIEW, QUOTE, RUN
 from app.routers.fields import QuoteId, Search, Time
 from app.routers.kaseya_problems import READ_PROBLEMS, reading

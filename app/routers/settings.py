@@ -14,10 +14,10 @@ from app.connections.checks import Fault, missing_warehouse, unknown_references
 from app.connections.defaults import propose
 from app.connections.model import ConnectionSettings, KaseyaId
 from app.connections.saving import save_settings
+from app.deps import HouseDep
 from app.directory.attachment_module import find_module
 from app.directory.tenant_lists import read_known, read_seen
 from app.routers.asking import asking
-from app.routers.deps import HouseDep
 from app.routers.kaseya_problems import READ_PROBLEMS, connection_gone
 from app.routers.problems import Problem, problem_responses
 from app.routers.security import ConnectionDep

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.connections import signing
 from app.connections.signing import LastSigningSecretError, SigningSecretNotFoundError, TooManySigningSecretsError
 from app.db.tables import SigningSecret
+from app.deps import HouseDep
 from app.routers.connection_views import SECRET_EXAMPLE
-from app.routers.deps import HouseDep
 from app.routers.fields import Time
 from app.routers.paging import Listing
 from app.routers.problems import Problem, problem_responses

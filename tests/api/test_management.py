@@ -12,8 +12,8 @@ from sqlalchemy import select, update
 from app.connections.keys import create_key
 from app.db.ids import new_id
 from app.db.tables import ApiKey, Issue, Quote, SigningSecret
+from app.deps import SessionDep
 from app.house import House
-from app.routers.deps import SessionDep
 from app.routers.health import Drain
 from app.routers.problem_kinds import KINDS
 from app.settings import Settings

@@ -11,8 +11,8 @@ from sqlalchemy import select, text
 import app
 from app.db.session import Database
 from app.db.tables import Connection
+from app.deps import SessionDep
 from app.house import House
-from app.routers.deps import SessionDep
 from app.sync.errand import Errand
 from app.sync.reconciler import reconcile
 from tests.api.conftest import Link, client_of, connection_key, event
@@ -25,16 +25,16 @@ FORGETFUL = text("SELECT connection_id FROM quotes UNION ALL SELECT id FROM conn
 
 
 FOR_ALL = {
-    "app/routers/security.py": "a key is looked up before it is known whose it is",
+    "app/connections/access.py": "a key is looked up before it is known whose it is",
     "app/routers/health.py": "metrics count all connections",
-    "app/console/session.py": "as for keys",
 }
-"""Modules of pages and routes that read for no connection in particular, and why."""
+"""Modules of pages and routes, and what both ask first, that read for no connection in particular, and why."""
 
 
 def test_pages_and_routes_read_for_one_connection_but_where_there_is_a_reason() -> None:
     root = Path(app.__file__).parents[1]
-    modules = [*root.glob("app/routers/*.py"), *root.glob("app/console/**/*.py")]
+    shared = root / "app/connections/access.py"
+    modules = [shared, *root.glob("app/routers/*.py"), *root.glob("app/console/**/*.py")]
     for_all = {str(each.relative_to(root)) for each in modules if "database.transaction()" in each.read_text()}
     assert for_all == FOR_ALL.keys()
 

@@ -123,7 +123,7 @@ async def test_rotation_moves_every_secret_to_the_new_key_and_a_second_time_noth
 ) -> None:
     both, alone = Vault([NEW, ZERO]), Vault([NEW])
     async with house.database.transaction() as session:
-        before = (await session.execute(select(Connection.id, Connection.updated_at))).all()
+        before = (await session.execute(select(Connection.id, Connection.updated_at).order_by(Connection.id))).all()
     assert await reseal(house.database, both) == Survey(secrets=12, stale=12)
     assert await reseal(house.database, both) == Survey(secrets=12, stale=0)
     for connection_id in sealed_twice:
@@ -132,7 +132,9 @@ async def test_rotation_moves_every_secret_to_the_new_key_and_a_second_time_noth
     async with house.database.transaction() as session:
         for row in await session.scalars(select(SigningSecret)):
             assert alone.open(row.secret, connection_id=row.connection_id, field="signing_secret").startswith("whsec_")
-        assert (await session.execute(select(Connection.id, Connection.updated_at))).all() == before
+        assert (
+            await session.execute(select(Connection.id, Connection.updated_at).order_by(Connection.id))
+        ).all() == before
 
 
 async def test_what_no_key_opens_is_told_and_stays_while_the_rest_is_moved(

@@ -9,12 +9,13 @@ from starlette.responses import Response
 from app.connections import signing
 from app.connections.signing import LastSigningSecretError, SigningSecretNotFoundError, TooManySigningSecretsError
 from app.console import reads
-from app.console.bms import NotAskedError, Trouble, connections_of, explained
-from app.console.deps import ConnectionDep, Form, FormDep, HouseDep
+from app.console.bms import NotAskedError, Trouble, explained
+from app.console.deps import ConnectionDep, Form, FormDep
 from app.console.pages.overview import forget
 from app.console.render import page, redirect
 from app.console.session import PATH
 from app.db.tables import Connection
+from app.deps import HouseDep
 from app.house import House
 
 router = APIRouter(prefix="/connections/{connection_id}/access")
@@ -38,7 +39,7 @@ async def change_credentials(request: Request, connection: ConnectionDep, house:
         return await _page(request, house, connection, form=form, errors=errors, status=422)
     try:
         async with explained():
-            changed = await connections_of(house).change(connection, _changes(connection, form))
+            changed = await house.connections.change(connection, _changes(connection, form))
     except NotAskedError as error:
         return await _page(request, house, connection, form=form, trouble=error.trouble, status=422)
     forget(house, connection)

@@ -13,12 +13,13 @@ from starlette.responses import Response
 from app.connections.clients import company_key
 from app.console import reads
 from app.console.charts import Chart, stacked
-from app.console.deps import ConnectionDep, HouseDep, SessionDep
+from app.console.deps import ConnectionDep
 from app.console.render import page
 from app.console.session import PATH
 from app.console.words import DISPOSITIONS, OUTCOMES
 from app.db import budget
 from app.db.tables import Connection
+from app.deps import HouseDep, SessionDep
 from app.settings import seconds
 
 router = APIRouter(prefix="/connections/{connection_id}/activity")

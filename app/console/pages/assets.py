@@ -3,11 +3,12 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from app.console.deps import ConnectionDep, HouseDep, VisitorDep
+from app.console.deps import ConnectionDep, VisitorDep
 from app.console.errors import not_found
 from app.console.live import Pulses
 from app.console.render import static_file
 from app.db.session import Database
+from app.deps import HouseDep
 
 router = APIRouter()
 

@@ -4,10 +4,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.connections.service import Connected, Wanted
-from app.console.bms import NotAskedError, Trouble, connections_of, explained
-from app.console.deps import Form, FormDep, HouseDep, OperatorDep
+from app.console.bms import NotAskedError, Trouble, explained
+from app.console.deps import Form, FormDep, OperatorDep
 from app.console.render import page, redirect
 from app.console.session import PATH
+from app.deps import HouseDep
 from app.house import House
 from app.kaseya import SERVERS, Credentials
 
@@ -67,7 +68,7 @@ async def _connect(house: House, form: Form) -> Connected:
         ),
     )
     async with explained():
-        return await connections_of(house).connect(wanted)
+        return await house.connections.connect(wanted)
 
 
 def _errors(form: Form) -> dict[str, str]:

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.console.deps import HouseDep, VisitorDep
+from app.console.deps import VisitorDep
 from app.console.reads import healths
 from app.console.render import page
+from app.deps import HouseDep
 
 router = APIRouter()
 

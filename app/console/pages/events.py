@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.console import reads
-from app.console.deps import ConnectionDep, HouseDep, SessionDep
+from app.console.deps import ConnectionDep
 from app.console.errors import not_found
 from app.console.render import page
 from app.console.session import PATH
@@ -15,6 +15,7 @@ from app.console.words import DISPOSITIONS, EVENT_TYPES
 from app.db import quotes as repository
 from app.db.events import EventFilter
 from app.db.tables import Event
+from app.deps import HouseDep, SessionDep
 from app.intake import quoter
 from app.intake.deliveries import Source
 from app.intake.problems import RefusedError

@@ -9,11 +9,12 @@ from starlette.responses import Response
 
 from app.connections.model import INT32_MAX
 from app.console import reads
-from app.console.deps import ConnectionDep, Form, FormDep, HouseDep, SessionDep
+from app.console.deps import ConnectionDep, Form, FormDep
 from app.console.errors import not_found
 from app.console.render import page, redirect
 from app.console.session import PATH
 from app.db.tables import Connection, Issue
+from app.deps import HouseDep, SessionDep
 
 router = APIRouter(prefix="/connections/{connection_id}/issues")
 

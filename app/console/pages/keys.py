@@ -5,10 +5,11 @@ from sqlalchemy import func, select, update
 from starlette.responses import Response
 
 from app.connections.keys import KeyScopeError, create_key
-from app.console.deps import FormDep, OperatorDep, SessionDep
+from app.console.deps import FormDep, OperatorDep
 from app.console.render import page, redirect
 from app.console.session import PATH
 from app.db.tables import ApiKey, Connection
+from app.deps import SessionDep
 
 router = APIRouter(prefix="/keys")
 

@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from app.console import reads
 from app.console.bms import NotAskedError, Trouble, asking
-from app.console.deps import ConnectionDep, HouseDep
+from app.console.deps import ConnectionDep
 from app.console.render import page
 from app.db.tables import Connection
+from app.deps import HouseDep
 from app.directory import pickers
 from app.directory.recent import Found
 from app.house import House

@@ -5,13 +5,14 @@ from sqlalchemy import select
 from starlette.responses import Response
 
 from app.console import reads, sample
-from app.console.bms import NotAskedError, as_page, connections_of, explained
-from app.console.deps import ConnectionDep, FormDep, HouseDep, OperatorDep, SessionDep
+from app.console.bms import NotAskedError, as_page, explained
+from app.console.deps import ConnectionDep, FormDep, OperatorDep
 from app.console.errors import not_found
 from app.console.render import page, redirect, shown_once
 from app.console.session import PATH
 from app.db.quotes import QuoteFilter
 from app.db.tables import Connection, Event
+from app.deps import AddressDep, HouseDep, SessionDep
 from app.house import House
 
 router = APIRouter(prefix="/connections/{connection_id}")
@@ -19,14 +20,14 @@ router = APIRouter(prefix="/connections/{connection_id}")
 
 @router.get("")
 async def show_connection(
-    request: Request, connection: ConnectionDep, house: HouseDep, session: SessionDep
+    request: Request, connection: ConnectionDep, house: HouseDep, session: SessionDep, address: AddressDep
 ) -> Response:
     """The connection at a glance."""
     health = await reads.health_of(house, connection.id)
     if health is None:
         raise not_found("connection")
     secret = shown_once(request, connection.id)
-    webhook = webhook_url(request, house, connection)
+    webhook = f"{address}/webhooks/{connection.id}/quotes"
     newest = await reads.quotes(session, connection.id, QuoteFilter())
     return page(
         request,
@@ -48,7 +49,7 @@ async def check_connection(request: Request, connection: ConnectionDep, house: H
     """Sign in to BMS anew and read again what it can do."""
     try:
         async with explained():
-            tenant = await connections_of(house).test(connection)
+            tenant = await house.connections.test(connection)
     except NotAskedError as error:
         said = f"{error.trouble.title}. {error.trouble.detail} {error.trouble.remedy}"
         return redirect(request, _address(connection), said, kind="bad")
@@ -60,7 +61,7 @@ async def check_connection(request: Request, connection: ConnectionDep, house: H
 async def pause_connection(request: Request, connection: ConnectionDep, house: HouseDep, _: FormDep) -> Response:
     """Stop syncing; events are still taken in."""
     async with explained():
-        await connections_of(house).pause(connection.id)
+        await house.connections.pause(connection.id)
     return redirect(request, _address(connection), "Paused. Events are taken in and wait until you resume.")
 
 
@@ -69,7 +70,7 @@ async def resume_connection(request: Request, connection: ConnectionDep, house: 
     """Sync again, at once."""
     try:
         async with explained():
-            await connections_of(house).resume(connection)
+            await house.connections.resume(connection)
     except NotAskedError as error:
         raise as_page(error.trouble) from None
     return redirect(request, _address(connection), "Resumed. What waited is synced now.")
@@ -83,15 +84,9 @@ async def delete_connection(
     if form.get("name") != connection.name:
         message = f"Not deleted: type the name {connection.name!r} exactly, to be sure that it is this one."
         return redirect(request, f"{_address(connection)}/access#delete", message, kind="bad")
-    await connections_of(house).delete(connection.id)
+    await house.connections.delete(connection.id)
     forget(house, connection)
     return redirect(request, PATH, f"{connection.name} is deleted. What it made in BMS stays there.")
-
-
-def webhook_url(request: Request, house: House, connection: Connection) -> str:
-    """Where the frontend sends its events."""
-    address = (house.settings.public_url or str(request.base_url)).rstrip("/")
-    return f"{address}/webhooks/{connection.id}/quotes"
 
 
 def forget(house: House, connection: Connection) -> None:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.console import reads
 from app.console.bms import NotAskedError, as_page, explained
-from app.console.deps import ConnectionDep, FormDep, HouseDep, SessionDep
+from app.console.deps import ConnectionDep, FormDep
 from app.console.errors import PageError, not_found
 from app.console.render import page, redirect
 from app.console.session import PATH
@@ -17,6 +17,7 @@ from app.db import quotes as repository
 from app.db.lanes import mark_due
 from app.db.quotes import QuoteFilter
 from app.db.tables import Connection, Event, Link, Quote, Run
+from app.deps import HouseDep, SessionDep
 from app.intake.canonical import from_canonical
 
 router = APIRouter(prefix="/connections/{connection_id}/quotes")

@@ -15,12 +15,13 @@ from app.connections.model import INT32_MAX, ConnectionSettings
 from app.connections.saving import save_settings
 from app.console import reads, settings_fields, settings_form
 from app.console.bms import NotAskedError, Trouble, asking
-from app.console.deps import ConnectionDep, FormDep, HouseDep
+from app.console.deps import ConnectionDep, FormDep
 from app.console.errors import not_found
 from app.console.render import page, redirect
 from app.console.session import PATH
 from app.console.words import count
 from app.db.tables import Connection
+from app.deps import HouseDep
 from app.directory.attachment_module import find_module
 from app.directory.choices import CHOICES, Choices
 from app.directory.tenant_lists import read_known, read_seen

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.console.deps import FormDep, HouseDep, read_form, refuse_other_sites
+from app.console.deps import FormDep, read_form, refuse_other_sites
 from app.console.errors import PageError
 from app.console.render import page, redirect
 from app.console.session import COOKIE, PATH, keep, sign_in, visitor_of
 from app.console.throttle import Buckets
+from app.deps import HouseDep
 
 router = APIRouter()
 
