@@ -19,7 +19,7 @@ from app.console.live import Pulses
 from app.console.pages import PAGES
 from app.console.render import page
 from app.console.session import PATH
-from app.console.throttle import Buckets
+from app.console.throttle import Throttle
 
 _AWAY = (OperationalError, InterfaceError, PoolTimeoutError, OSError)
 
@@ -43,7 +43,7 @@ class Console(BaseRoute):
 
 def _site() -> FastAPI:
     site = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    site.state.buckets = Buckets()
+    site.state.throttle = Throttle()
     site.state.pulses = Pulses()
     for router in PAGES:
         site.include_router(router, prefix=PATH)

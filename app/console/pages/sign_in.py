@@ -1,5 +1,7 @@
 """Signing in with an API key, and out."""
 
+from datetime import timedelta
+from math import ceil
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -9,7 +11,7 @@ from app.console.deps import FormDep, read_form, refuse_other_sites
 from app.console.errors import PageError
 from app.console.render import page, redirect
 from app.console.session import COOKIE, PATH, keep, sign_in, visitor_of
-from app.console.throttle import Buckets
+from app.console.throttle import Throttle, ThrottledError
 from app.deps import HouseDep
 
 router = APIRouter()
@@ -32,16 +34,15 @@ async def post_sign_in(request: Request, house: HouseDep) -> Response:
     """Open a session. There is none yet to bind a token to, so that the browser's word on the origin has to do."""
     refuse_other_sites(request)
     form = await read_form(request)
-    buckets: Buckets = request.app.state.buckets
-    client = request.client.host if request.client else ""
-    if (wait := buckets.wait(client, now=house.clock())) is not None:
-        detail = "There were too many failed sign-ins from your address."
-        remedy = f"Wait {max(1, round(wait.total_seconds()))} seconds, then try again with the right key."
-        raise PageError(429, "Too many tries", detail, remedy, retry_after=wait)
-    wanted = _inside(form.get("next", PATH))
-    session = await sign_in(house, form.get("api_key", ""))
+    wanted, key = _inside(form.get("next", PATH)), form.get("api_key", "")
+    throttle: Throttle = request.app.state.throttle
+    try:
+        with throttle.trying(request.client.host if request.client else "", key, now=house.clock()) as tried:
+            session = await sign_in(house, key)
+            tried.failed = session is None
+    except ThrottledError as error:
+        raise _too_many(error.wait) from None
     if session is None:
-        buckets.add(client, now=house.clock())
         return page(request, "sign_in.html", status=401, wanted=wanted, error=UNKNOWN)
     response = redirect(request, wanted)
     keep(response, request, house, session)
@@ -54,6 +55,12 @@ async def sign_out(request: Request, _: FormDep) -> Response:
     response = redirect(request, f"{PATH}/sign-in")
     response.delete_cookie(COOKIE, path=PATH)
     return response
+
+
+def _too_many(wait: timedelta) -> PageError:
+    detail = "There were too many failed sign-ins from your address, with keys that begin like this one, or in all."
+    remedy = f"Wait {max(1, ceil(wait.total_seconds()))} seconds, then try again with the right key."
+    return PageError(429, "Too many tries", detail, remedy, retry_after=wait)
 
 
 def _inside(wanted: str) -> str:
