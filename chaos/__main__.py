@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from chaos.ledger import Ledger, read_metric
 from chaos.replicas import Replica, crash_database, kill_replicas
 from chaos.storm import Frontend, StormQuote, make_quotes
 from chaos.verdict import Figure, judge, write_report
@@ -52,6 +53,8 @@ FAULTS = (
     {"kind": "throttle", "probability": 0.005, "seconds": 1},
     {"kind": "late_apply", "probability": 0.005, "seconds": 2, "method": "POST"},
 )
+AT_MOST_SECONDS = 600.0
+SHORTEST_PATIENCE = 60.0
 UNDER_WAY = ("pending", "syncing", "retrying")
 console = Console()
 
@@ -110,18 +113,23 @@ async def _with_bms(folder: Path, database_url: str, bms_url: str, storm: Storm)
             frontend = await _connect(replicas, bms_url, key, chance)
             for fault in FAULTS:
                 (await control.post("/_sandbox/faults", json={**fault, "times": None})).raise_for_status()
+            ledger = Ledger(database_url, frontend.acknowledged)
             trouble = [
+                asyncio.create_task(ledger.keep()),
                 asyncio.create_task(kill_replicas(replicas, chance, every=(3, 12))),
                 asyncio.create_task(crash_database(database_url, chance, every=(5, 40), crashes=crashes)),
             ]
             await frontend.send_all(storm.quotes, over=timedelta(minutes=storm.minutes))
             await _calm(trouble, replicas, control)
-            await _settle(replicas, frontend, key)
+            await _settle(replicas, frontend, key, patience=AT_MOST_SECONDS - (time.monotonic() - started))
             state = (await control.get("/_sandbox/state")).json()
             violations = (await control.get("/_sandbox/violations")).json()
             if storm.report:
                 await write_report(storm.report, database_url, state, (await control.get("/_sandbox/calls")).json())
-        figures = await judge(database_url, state, violations, storm.quotes, frontend.acknowledged)
+        told = await read_metric(replicas[0].url)
+        figures = await judge(
+            database_url, state, violations, storm.quotes, frontend.acknowledged, ledger=ledger, told=told
+        )
         kills = sum(replica.lives for replica in replicas) - REPLICAS
         return [
             Figure("events sent · tries", f"{len(frontend.acknowledged)} · {frontend.tries}", ok=True),
@@ -144,16 +152,17 @@ async def _calm(trouble: "list[asyncio.Task[Any]]", replicas: list[Replica], con
             await replica.start()
 
 
-async def _settle(replicas: list[Replica], frontend: Frontend, key: str, *, patience: float = 240) -> None:
+async def _settle(replicas: list[Replica], frontend: Frontend, key: str, *, patience: float) -> None:
     """Wait until nothing is under way any more, and the late audit looks are over."""
+    audits = float(WAITS["AUDIT_AFTER_SECONDS"]) * 1.5
     base = frontend.path.replace("/webhooks/", "/v1/connections/").removesuffix("/quotes")
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + max(patience - audits, SHORTEST_PATIENCE)
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=30) as api:
         while time.monotonic() < deadline:
             await asyncio.sleep(1)
             moving = [await _are_any(api, f"{replicas[0].url}{base}/quotes", state) for state in UNDER_WAY]
             if not any(moving):
-                await asyncio.sleep(float(WAITS["AUDIT_AFTER_SECONDS"]) * 1.5)
+                await asyncio.sleep(audits)
                 return
 
 

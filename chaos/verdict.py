@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 
+from chaos.ledger import DONE, Ledger
 from chaos.storm import StormQuote
 
 Json = dict[str, Any]
@@ -33,12 +34,18 @@ async def judge(
     violations: Sequence[Json],
     quotes: Sequence[StormQuote],
     acknowledged: Mapping[str, str],
+    *,
+    ledger: Ledger,
+    told: Counter[str],
 ) -> list[Figure]:
-    """Count what was lost, what is there twice, and what has not converged."""
+    """Count what was lost, what is there twice, and what has not converged.
+
+    ``told`` is what a replica's own metric says of the events by disposition.
+    """
     connection = await asyncpg.connect(database_url)
     try:
         stored = {row[0] for row in await connection.fetch("SELECT id FROM events")}
-        unsettled = await connection.fetchval("SELECT count(*) FROM events WHERE disposition = 'pending'")
+        ended = Counter(row[0] for row in await connection.fetch("SELECT disposition FROM events"))
         rows = {row["quote_id"]: row for row in await connection.fetch("SELECT * FROM quotes")}
         found_twice = await connection.fetchval("SELECT count(*) FROM issues WHERE code = 'duplicate-found'")
         issues = Counter(row[0] for row in await connection.fetch("SELECT code FROM issues WHERE state = 'open'"))
@@ -47,22 +54,34 @@ async def judge(
     lost = sum(event_id not in stored for event_id in acknowledged.values())
     converged = sum(_shows(state, quote) for quote in quotes)
     synced = sum(rows[quote.quote_id]["state"] == "synced" for quote in quotes if quote.quote_id in rows)
+    done = sum(ended[each] for each in DONE)
     limit = [each for each in violations if "limit" in str(each).lower()]
     return [
         Figure("acknowledged events lost", str(lost), lost == 0),
-        Figure("events still pending", str(unsettled), unsettled == 0),
+        Figure("events still pending", str(ended["pending"]), ended["pending"] == 0),
+        Figure("events really done", f"{done} of {len(stored)}", done >= NEEDED_SHARE * len(stored)),
+        Figure("events by disposition", _listed(ended), sum(told.values()) == len(stored) and +told == ended),
+        Figure(
+            "times that this sum was taken · did not hold",
+            " · ".join([str(ledger.samples), *(ledger.breaches[:1] or "0")]),
+            ledger.samples > 0 and not ledger.breaches,
+        ),
         Figure("duplicates in BMS", ", ".join(_duplicates(state)) or "0", not _duplicates(state)),
         Figure("duplicates noticed by ourselves", str(found_twice), found_twice == 0),
         Figure("quotes synced", f"{synced} of {len(quotes)}", synced >= NEEDED_SHARE * len(quotes)),
         Figure("quotes that BMS shows as they are", f"{converged} of {len(quotes)}", converged == synced),
         Figure(
             "open issues",
-            ", ".join(f"{n} {code}" for code, n in issues.items()) or "0",
+            _listed(issues) or "0",
             synced + sum(issues.values()) >= len(quotes),
         ),
         Figure("budget windows over the limit", str(len(limit)), not limit),
         Figure("other violations of the contract", str(len(violations) - len(limit)), len(violations) == len(limit)),
     ]
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def _duplicates(state: Mapping[str, Any]) -> list[str]:
