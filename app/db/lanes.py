@@ -1,6 +1,6 @@
 """The SQL of lanes: claim with a lease, renew it, settle under the fence; nobody overwrites a successor."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -55,14 +55,17 @@ CLAIM = text(
     ), due AS (
         SELECT q.connection_id, q.quote_id, t.open_until IS NOT NULL AS probes
         FROM turns t CROSS JOIN LATERAL (
-            SELECT d.connection_id, d.quote_id
-            FROM (VALUES (true), (false)) AS u(urgent) CROSS JOIN LATERAL (
+            SELECT connection_id, quote_id FROM (
                 SELECT connection_id, quote_id FROM quotes
-                WHERE connection_id = t.id AND urgent = u.urgent AND due_at <= now()
-                ORDER BY due_at
-                LIMIT :each
-                FOR NO KEY UPDATE SKIP LOCKED
-            ) AS d
+                WHERE connection_id = t.id AND urgent AND due_at <= now()
+                ORDER BY due_at LIMIT :each FOR NO KEY UPDATE SKIP LOCKED
+            ) AS urgent_ones
+            UNION ALL
+            SELECT connection_id, quote_id FROM (
+                SELECT connection_id, quote_id FROM quotes
+                WHERE connection_id = t.id AND NOT urgent AND due_at <= now()
+                ORDER BY due_at LIMIT :each FOR NO KEY UPDATE SKIP LOCKED
+            ) AS others
             LIMIT CASE WHEN t.open_until IS NULL THEN :each ELSE 1 END
         ) q
         LIMIT :slots
@@ -142,10 +145,9 @@ def patience(lanes: Sequence[object]) -> str:
     return "SKIP LOCKED" if len(lanes) > 1 else ""
 
 
-def columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def columns(names: Iterable[str], rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:
     """Rows as one array per column, as ``unnest`` takes them; there must be one row at least."""
-    names, *values = zip(*((tuple(row), *row.values()) for row in rows), strict=True)
-    return dict(zip(names[0], map(list, values), strict=True))
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
 
 
 async def renew(session: AsyncSession, claims: Sequence[Claim], *, lease: timedelta) -> set[Key]:
@@ -155,12 +157,15 @@ async def renew(session: AsyncSession, claims: Sequence[Claim], *, lease: timede
     """
     if not claims:
         return set()
-    values = {**columns(map(_held, claims)), "lease": lease}
+    values = {**columns(HELD, map(_held, claims)), "lease": lease}
     return {(row[0], row[1]) for row in await session.execute(RENEW[patience(claims)], values)}
 
 
-def _held(claim: Claim) -> dict[str, Any]:
-    return {"connection_id": claim.connection_id, "quote_id": claim.quote_id, "lease_id": claim.lease_id}
+HELD = ("connection_id", "quote_id", "lease_id")
+
+
+def _held(claim: Claim) -> tuple[str, str, UUID]:
+    return claim.connection_id, claim.quote_id, claim.lease_id
 
 
 async def guard(session: AsyncSession, claim: Claim) -> timedelta:
@@ -242,6 +247,6 @@ async def hand_back(session: AsyncSession, claims: Sequence[Claim]) -> set[Key]:
     """
     if not claims:
         return set()
-    given = await session.execute(HAND_BACK[patience(claims)], columns(map(_held, claims)))
+    given = await session.execute(HAND_BACK[patience(claims)], columns(HELD, map(_held, claims)))
     await wake(session)
     return {(row[0], row[1]) for row in given}

@@ -54,37 +54,40 @@ class Settlement:
 # A newer generation makes the lane due again, with the attempts that its event began with. The subselect locks the
 # newest version of each row, so that what is compared here cannot change before the commit.
 _SETTLE = """
-    WITH ours AS MATERIALIZED (
-        SELECT s.*
-        FROM unnest(CAST(:connection_id AS text[]), CAST(:quote_id AS text[]), CAST(:lease_id AS uuid[]),
-                    CAST(:generation AS int[]), CAST(:state AS text[]), CAST(:due_at AS timestamptz[]),
-                    CAST(:attempts AS int[]), CAST(:retrying_since AS timestamptz[]), CAST(:last_error AS text[]),
-                    CAST(:synced_at AS timestamptz[]), CAST(:digest AS bytea[]), CAST(:warnings AS text[]))
-             AS s(connection_id, quote_id, lease_id, generation, state, due_at, attempts, retrying_since, last_error,
-                  synced_at, digest, warnings)
-             CROSS JOIN LATERAL (
-                 SELECT FROM quotes q
-                 WHERE q.connection_id = s.connection_id AND q.quote_id = s.quote_id
-                   AND q.lease_id = s.lease_id AND q.lease_until > clock_timestamp()
-                 FOR NO KEY UPDATE {patience}
-             ) AS held
+    WITH s AS MATERIALIZED (
+        SELECT * FROM unnest(
+            CAST(:connection_id AS text[]), CAST(:quote_id AS text[]), CAST(:lease_id AS uuid[]),
+            CAST(:generation AS int[]), CAST(:state AS text[]), CAST(:due_at AS timestamptz[]),
+            CAST(:attempts AS int[]), CAST(:retrying_since AS timestamptz[]), CAST(:last_error AS text[]),
+            CAST(:synced_at AS timestamptz[]), CAST(:digest AS bytea[]), CAST(:warnings AS text[])
+        ) AS s(connection_id, quote_id, lease_id, generation, state, due_at, attempts, retrying_since, last_error,
+               synced_at, digest, warnings)
+    ), ours AS MATERIALIZED (
+        SELECT s.* FROM s CROSS JOIN LATERAL (
+            SELECT FROM quotes q
+            WHERE q.connection_id = s.connection_id AND q.quote_id = s.quote_id
+              AND q.lease_id = s.lease_id AND q.lease_until > clock_timestamp()
+            FOR NO KEY UPDATE {patience}
+        ) AS held
+    ), settled AS (
+        UPDATE quotes q
+        SET state = CASE WHEN q.generation > s.generation THEN 'pending' ELSE s.state END,
+            due_at = CASE WHEN q.generation > s.generation THEN coalesce(q.wanted_at, now()) ELSE s.due_at END,
+            attempts = CASE WHEN q.generation > s.generation THEN q.attempts ELSE s.attempts END,
+            retrying_since = CASE WHEN q.generation > s.generation THEN q.retrying_since ELSE s.retrying_since END,
+            urgent = q.urgent AND (q.generation > s.generation OR s.state <> 'synced'),
+            last_error = s.last_error,
+            synced_generation = CASE WHEN s.synced_at IS NULL THEN q.synced_generation ELSE s.generation END,
+            synced_digest = CASE WHEN s.synced_at IS NULL THEN q.synced_digest ELSE s.digest END,
+            first_synced_at = coalesce(q.first_synced_at, s.synced_at),
+            synced_at = coalesce(s.synced_at, q.synced_at),
+            warnings = coalesce(CAST(s.warnings AS jsonb), q.warnings),
+            lease_id = NULL, lease_until = NULL, updated_at = now()
+        FROM ours s
+        WHERE q.connection_id = s.connection_id AND q.quote_id = s.quote_id
+        RETURNING q.connection_id, q.quote_id
     )
-    UPDATE quotes q
-    SET state = CASE WHEN q.generation > s.generation THEN 'pending' ELSE s.state END,
-        due_at = CASE WHEN q.generation > s.generation THEN coalesce(q.wanted_at, now()) ELSE s.due_at END,
-        attempts = CASE WHEN q.generation > s.generation THEN q.attempts ELSE s.attempts END,
-        retrying_since = CASE WHEN q.generation > s.generation THEN q.retrying_since ELSE s.retrying_since END,
-        urgent = q.urgent AND (q.generation > s.generation OR s.state <> 'synced'),
-        last_error = s.last_error,
-        synced_generation = CASE WHEN s.synced_at IS NULL THEN q.synced_generation ELSE s.generation END,
-        synced_digest = CASE WHEN s.synced_at IS NULL THEN q.synced_digest ELSE s.digest END,
-        first_synced_at = coalesce(q.first_synced_at, s.synced_at),
-        synced_at = coalesce(s.synced_at, q.synced_at),
-        warnings = coalesce(CAST(s.warnings AS jsonb), q.warnings),
-        lease_id = NULL, lease_until = NULL, updated_at = now()
-    FROM ours s
-    WHERE q.connection_id = s.connection_id AND q.quote_id = s.quote_id
-    RETURNING q.connection_id, q.quote_id
+    SELECT connection_id, quote_id FROM s EXCEPT ALL SELECT connection_id, quote_id FROM settled
     """
 SETTLE = {each: text(_SETTLE.format(patience=each)) for each in ("", "SKIP LOCKED")}
 
@@ -120,16 +123,17 @@ CLOSE_ISSUES = text(
 
 
 async def settle(session: AsyncSession, settlements: Sequence[Settlement]) -> set[Key]:
-    """Give lanes back as their settlements say, and write what goes with each; returns the lanes that were settled.
+    """Give lanes back as their settlements say, and write what goes with each; returns the lanes that were left out.
 
     Nothing is changed of a lane whose lease is not ours any more. Several at once wait for nobody, and also leave out
     a lane whose row somebody is just writing: that one is settled alone.
     """
     statement = SETTLE[patience(settlements)]
-    settled = {(row[0], row[1]) for row in await session.execute(statement, columns(map(_lane, settlements)))}
-    ours = [each for each in settlements if each.claim.key in settled]
+    rows = await session.execute(statement, columns(LANE, map(_lane, settlements)))
+    left_out = {(row[0], row[1]) for row in rows}
+    ours = [each for each in settlements if each.claim.key not in left_out] if left_out else settlements
     if about := [_events(each) for each in ours if each.disposition]:
-        await session.execute(SETTLE_EVENTS, columns(about))
+        await session.execute(SETTLE_EVENTS, columns(EVENTS, about))
     if closing := [_issues(each) for each in ours if each.closes_issues]:
         await _close_issues(session, closing)
     if ran := [dict(each.run) for each in ours if each.run]:
@@ -137,46 +141,49 @@ async def settle(session: AsyncSession, settlements: Sequence[Settlement]) -> se
     for each in ours:
         if each.beside:
             await each.beside(session)
-    return settled
+    return left_out
 
 
-async def _close_issues(session: AsyncSession, closing: Iterable[Mapping[str, Any]]) -> None:
-    closed = await session.scalars(select(Issue).from_statement(CLOSE_ISSUES), columns(closing))
+async def _close_issues(session: AsyncSession, closing: Iterable[tuple[str, str, str]]) -> None:
+    closed = await session.scalars(select(Issue).from_statement(CLOSE_ISSUES), columns(ISSUES, closing))
     for issue in closed.all():
         await announce_closed(session, issue)
 
 
-def _lane(settlement: Settlement) -> dict[str, Any]:
+LANE = (
+    *("connection_id", "quote_id", "lease_id", "generation", "state", "due_at", "attempts", "retrying_since"),
+    *("last_error", "synced_at", "digest", "warnings"),
+)
+
+
+def _lane(settlement: Settlement) -> tuple[Any, ...]:
     claim, synced = settlement.claim, settlement.synced
-    return {
-        "connection_id": claim.connection_id,
-        "quote_id": claim.quote_id,
-        "lease_id": claim.lease_id,
-        "generation": claim.generation,
-        "state": settlement.state,
-        "due_at": settlement.due_at,
-        "attempts": settlement.attempts,
-        "retrying_since": settlement.retrying_since,
-        "last_error": settlement.last_error,
-        "synced_at": synced and synced.at,
-        "digest": synced and synced.digest,
-        "warnings": synced and json.dumps(synced.warnings),
-    }
+    return (
+        claim.connection_id,
+        claim.quote_id,
+        claim.lease_id,
+        claim.generation,
+        settlement.state,
+        settlement.due_at,
+        settlement.attempts,
+        settlement.retrying_since,
+        settlement.last_error,
+        synced and synced.at,
+        synced and synced.digest,
+        synced and (json.dumps(synced.warnings) if synced.warnings else "[]"),
+    )
 
 
-def _events(settlement: Settlement) -> dict[str, Any]:
-    return {
-        "connection_id": settlement.claim.connection_id,
-        "quote_id": settlement.claim.quote_id,
-        "generation": settlement.claim.generation,
-        "disposition": settlement.disposition,
-        "reason": settlement.reason,
-    }
+EVENTS = ("connection_id", "quote_id", "generation", "disposition", "reason")
 
 
-def _issues(settlement: Settlement) -> dict[str, Any]:
-    return {
-        "connection_id": settlement.claim.connection_id,
-        "quote_id": settlement.claim.quote_id,
-        "keeps": settlement.keeps_issue,
-    }
+def _events(settlement: Settlement) -> tuple[Any, ...]:
+    claim = settlement.claim
+    return claim.connection_id, claim.quote_id, claim.generation, settlement.disposition, settlement.reason
+
+
+ISSUES = ("connection_id", "quote_id", "keeps")
+
+
+def _issues(settlement: Settlement) -> tuple[str, str, str]:
+    return *settlement.claim.key, settlement.keeps_issue

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -32,12 +33,20 @@ SHORTEST_WAIT = timedelta(milliseconds=20)
 WHILE_AWAY = timedelta(seconds=1)
 AFTER_NOTHING = timedelta(milliseconds=10)
 """A claim that found nothing is not repeated sooner: many events a second must not become as many claims."""
-AHEAD = timedelta(milliseconds=50)
+AHEAD = timedelta(milliseconds=100)
 """Lanes are claimed ahead, as many as at the present rate will be begun within this time: no slot waits for a claim,
 and of runs that take seconds none is."""
 MOST_UNSETTLED = 1000
 """Nothing more is claimed while so many lanes wait for their commit."""
 RATE_OVER = timedelta(milliseconds=20)
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A claim in hand; it has a slot until its work is done."""
+
+    claim: Claim
+    has_slot: bool = True
 
 
 class Engine:
@@ -67,8 +76,8 @@ class Engine:
         self._poll = poll
         self._monotonic = monotonic
         self._settling = Settling(database)
-        self._held: dict[asyncio.Task[None], Claim] = {}
-        self._working: set[asyncio.Task[None]] = set()
+        self._held: dict[asyncio.Task[None], _Held] = {}
+        self._free = slots
         self._ahead: deque[Claim] = deque()
         self._rate = Rate(monotonic)
         self._looked_in_vain_at = 0.0
@@ -93,7 +102,7 @@ class Engine:
         await self._hand_back(waiting)
         if self._held:
             await asyncio.wait(self._held, timeout=within.total_seconds())
-        unfinished = list(self._held.values())
+        unfinished = [held.claim for held in self._held.values()]
         await self.let_go()
         await self._hand_back(unfinished)
 
@@ -125,12 +134,11 @@ class Engine:
 
     def _wanted(self) -> int:
         """How many lanes to claim now: none until half of those claimed ahead have been begun."""
-        free = self._slots - len(self._working)
         ahead = int(self._rate.per_second * AHEAD.total_seconds())
-        if free <= 0 and len(self._ahead) * 2 >= ahead:
+        if self._free <= 0 and len(self._ahead) * 2 >= ahead:
             return 0
         room = self._slots + MOST_UNSETTLED - len(self._held)
-        return min(free + ahead - len(self._ahead), room)
+        return min(self._free + ahead - len(self._ahead), room)
 
     async def _claim(self, wanted: int) -> int:
         claims = await self._claimant.claim(slots=wanted, lease=self._lease, probe=self._lease)
@@ -145,25 +153,24 @@ class Engine:
 
     def _begin(self) -> None:
         """Put the slots to work that are free."""
-        while self._ahead and len(self._working) < self._slots:
-            claim = self._ahead.popleft()
-            task = asyncio.create_task(self._carry(claim))
-            self._held[task] = claim
-            self._working.add(task)
+        while self._ahead and self._free > 0:
+            held = _Held(self._ahead.popleft())
+            task = asyncio.create_task(self._carry(held))
+            self._held[task] = held
+            self._free -= 1
             task.add_done_callback(self._release)
 
-    async def _carry(self, claim: Claim) -> None:
+    async def _carry(self, held: _Held) -> None:
         """From claim to settlement. The slot is free for another lane once the work is done."""
-        settlement = await self._work(claim)
-        task = asyncio.current_task()
-        assert task is not None
-        self._free(task)
+        settlement = await self._work(held.claim)
+        self._give_up_slot(held)
         if settlement is not None:
             await self._settling.settle(settlement)
 
-    def _free(self, task: "asyncio.Task[None]") -> None:
-        if task in self._working:
-            self._working.remove(task)
+    def _give_up_slot(self, held: _Held) -> None:
+        if held.has_slot:
+            held.has_slot = False
+            self._free += 1
             self._rate.count()
             self._ended_since_beat += 1
             self._room.set()
@@ -171,8 +178,9 @@ class Engine:
                 self._begin()
 
     def _release(self, task: "asyncio.Task[None]") -> None:
-        claim = self._held.pop(task)
-        self._free(task)
+        held = self._held.pop(task)
+        claim = held.claim
+        self._give_up_slot(held)
         self._room.set()  # for as many as wait for their commit
         if task.cancelled() or (error := task.exception()) is None:
             return
@@ -196,7 +204,7 @@ class Engine:
             self._ahead.clear()
             await self._hand_back(waiting)
         self._ended_since_beat = 0
-        held, waiting = dict(self._held), list(self._ahead)
+        held, waiting = {task: each.claim for task, each in self._held.items()}, list(self._ahead)
         if not held and not waiting:
             return
         ours = await self._each_once(

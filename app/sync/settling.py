@@ -23,7 +23,7 @@ PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0)
 async def settle_alone(database: Database, settlement: Settlement) -> None:
     """Commit one settlement in a transaction of its connection; raises LeaseLostError when the lane is not ours."""
     async with database.of(settlement.claim.connection_id).transaction() as session:
-        if not await settle(session, [settlement]):
+        if await settle(session, [settlement]):
             raise LeaseLostError(settlement.claim.quote_id)
     _follow(settlement)
 
@@ -71,18 +71,18 @@ class Settling:
 
     async def _commit(self, group: Sequence[_Waiting]) -> None:
         try:
-            settled = await self._while_away(lambda: self._together([settlement for settlement, _ in group]))
+            left_out = await self._while_away(lambda: self._together([settlement for settlement, _ in group]))
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
             if is_away(error):
                 return _fail(group, error)
             # One that cannot be written at all must not take its neighbours with it.
             log.warning("group.not_settled", lanes=len(group), error=type(error).__name__)
-            settled = set()
+            left_out = {settlement.claim.key for settlement, _ in group}
         for settlement, future in group:
-            if settlement.claim.key in settled:
-                _tell(settlement, future)
-            else:
+            if left_out and settlement.claim.key in left_out:
                 await self._after_the_group(settlement, future)
+            else:
+                _tell(settlement, future)
         return None
 
     async def _together(self, settlements: Sequence[Settlement]) -> set[Key]:
@@ -114,7 +114,8 @@ class Settling:
 
 
 def _follow(settlement: Settlement) -> None:
-    runs.labels(settlement.run["outcome"] if settlement.run else settlement.state).inc()
+    if settlement.run:
+        runs.labels(settlement.run["outcome"]).inc()
     if settlement.afterwards:
         settlement.afterwards()
 
