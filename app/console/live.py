@@ -15,10 +15,10 @@ ALIVE_EVERY = timedelta(seconds=15)
 ENDS_AFTER = timedelta(minutes=10)
 
 # Whatever a list shows moves one of these: a new event, a settled run, an opened or closed issue, a lane that falls
-# due or is claimed, a changed connection. Every part is answered from an index.
+# due or is claimed, a changed connection, a look for drift. Every part is answered from an index.
 _MARK = text(
     """
-    SELECT md5(string_agg(concat_ws('|', c.id, c.state, c.updated_at,
+    SELECT md5(string_agg(concat_ws('|', c.id, c.state, c.updated_at, c.drift_checked_at,
         (SELECT max(e.id) FROM events e WHERE e.connection_id = c.id),
         (SELECT max(r.id) FROM runs r WHERE r.connection_id = c.id),
         (SELECT concat(max(i.id), count(*)) FROM issues i WHERE i.connection_id = c.id AND i.state = 'open'),

@@ -12,10 +12,10 @@ from sqlalchemy.orm import InstrumentedAttribute, defer
 from app.connections.clients import company_key
 from app.console.session import Visitor
 from app.console.words import Tone
-from app.db import budget
+from app.db import budget, drifts
 from app.db.events import EventFilter
 from app.db.quotes import QuoteFilter
-from app.db.tables import Connection, Event, Issue, Link, Pace, Quote, Run
+from app.db.tables import Connection, Drift, Event, Issue, Link, Pace, Quote, Run
 from app.house import House
 from app.settings import seconds
 
@@ -100,6 +100,18 @@ async def issues(session: AsyncSession, connection_id: str, state: str, *, befor
     """Open or closed issues, the newest first."""
     query = select(Issue).where(Issue.connection_id == connection_id, Issue.state == state)
     return await _newest(session, query, Issue.id, before)
+
+
+async def drift(session: AsyncSession, connection_id: str, *, before: str = "") -> Listed[tuple[Drift, int | None]]:
+    """Where BMS differs from the quotes, each with its opportunity, the last found first; ValueError for no place."""
+    columns = Drift.found_at, Drift.quote_id, Drift.field
+    query = drifts.listed(connection_id)
+    if before:
+        at, quote_id, field = before.split("|", 2)
+        query = query.where(tuple_(*columns) < tuple_(datetime.fromisoformat(at), quote_id, field))
+    query = query.order_by(*(column.desc() for column in columns)).limit(PAGE + 1)
+    rows = [(row, opportunity_id) for row, opportunity_id in (await session.execute(query)).all()]
+    return _cut(rows, lambda row: f"{row[0].found_at.isoformat()}|{row[0].quote_id}|{row[0].field}")
 
 
 async def state_counts(session: AsyncSession, connection_id: str) -> dict[str, int]:

@@ -272,5 +272,24 @@ ATTACHMENT = Group(
         ),
     ),
 )
-GROUPS = (ACCOUNT, OPPORTUNITY, STATUS_MAPPING, SERVICE_QUOTATION, ATTACHMENT)
+DRIFT = Group(
+    pointer="/drift",
+    title="Drift",
+    about="People may change the amount, status, close date or sales representative of an opportunity in BMS.",
+    fields=(
+        Field(
+            pointer="/drift/sweep",
+            label="Look through BMS for what differs from the quotes",
+            shape="options",
+            options=(("off", "Only when somebody asks for it"), ("daily", "Every day"), ("hourly", "Every hour")),
+        ),
+        Field(
+            pointer="/drift/found",
+            label="What becomes of a difference",
+            shape="options",
+            options=(("report", "It is shown under Drift"), ("restore", "The quote is sent to BMS again")),
+        ),
+    ),
+)
+GROUPS = (ACCOUNT, OPPORTUNITY, STATUS_MAPPING, SERVICE_QUOTATION, ATTACHMENT, DRIFT)
 LOOKUPS = tuple(dict.fromkeys(field.lookup for group in GROUPS for field in group.fields if field.lookup))

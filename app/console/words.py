@@ -71,6 +71,12 @@ RECORDS = {
     "quotation_id": "Quotation",
     "attachment_id": "PDF attachment",
 }
+DRIFT_FIELDS = {
+    "amount": "Amount",
+    "status_id": "Status id",
+    "close_date": "Close date",
+    "sales_representative_user_id": "Sales representative's id",
+}
 ACTIONS = {"create": "Create", "update": "Change", "delete": "Remove"}
 
 

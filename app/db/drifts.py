@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, text, tuple_, update
+from sqlalchemy import Select, delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -75,6 +75,13 @@ async def ask(session: AsyncSession, connection_id: str) -> None:
         .values(drift_due_at=func.now(), updated_at=Connection.updated_at)
         .execution_options(synchronize_session=False)
     )
+
+
+def listed(connection_id: str) -> Select[Drift, int | None]:
+    """Where BMS differs, each with the opportunity in which it does; in no order yet."""
+    same_quote = (Link.connection_id == Drift.connection_id) & (Link.quote_id == Drift.quote_id)
+    found = select(Drift, Link.opportunity_id).outerjoin(Link, same_quote)
+    return found.where(Drift.connection_id == connection_id)
 
 
 async def sent(

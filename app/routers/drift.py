@@ -5,10 +5,9 @@ from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
 
 from app.db import drifts
-from app.db.tables import Drift, Link
+from app.db.tables import Drift
 from app.deps import SessionDep
 from app.routers.fields import Time
 from app.routers.paging import Listing, PageDep
@@ -55,10 +54,8 @@ async def list_drift(connection: ConnectionDep, session: SessionDep, page: PageD
     An entry goes when a later sweep finds the field equal again, or when the setting `drift.found` is `restore`: then
     the quote is sent again instead, and its run tells what was put right.
     """
-    same_quote = (Link.connection_id == Drift.connection_id) & (Link.quote_id == Drift.quote_id)
-    query = select(Drift, Link.opportunity_id).outerjoin(Link, same_quote).where(Drift.connection_id == connection.id)
     columns = Drift.found_at, Drift.quote_id, Drift.field
-    query = page.newest_first(query, *columns, read=(datetime.fromisoformat, str, str))
+    query = page.newest_first(drifts.listed(connection.id), *columns, read=(datetime.fromisoformat, str, str))
     rows = (await session.execute(query)).all()
     shown, cursor = page.cut(rows, key=lambda row: [row[0].found_at.isoformat(), row[0].quote_id, row[0].field])
     return Listing(items=[_view(drift, opportunity_id) for drift, opportunity_id in shown], next_cursor=cursor)

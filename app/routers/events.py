@@ -1,7 +1,6 @@
 """Events: what came in, what became of it, and replay of one or of many."""
 
 import json
-from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Body, Query
@@ -32,9 +31,6 @@ from app.routers.security import ConnectionDep
 router = APIRouter(prefix="/v1/connections/{connection_id}", tags=["events"])
 
 Disposition = Literal["pending", "applied", "superseded", "unchanged", "rejected", "parked"]
-# Two quotes a second, each of about a dozen calls in three kinds, would use up the hour's budget of one endpoint in
-# twelve minutes; live events go first, and lanes that find no budget wait for it.
-REPLAY_EVERY = timedelta(milliseconds=500)
 QUOTE_IDS_MAX = 1000
 
 
@@ -187,8 +183,8 @@ async def replay_quotes(
     chosen = QuoteFilter(**wanted.filter.model_dump(exclude={"all"}))
     if wanted.dry_run:
         return ReplayView(quotes=await repository.count(session, connection.id, chosen), marked=0, last_due_at=None)
-    marked = await repository.replay(session, connection.id, chosen, every=REPLAY_EVERY)
-    last_due_at = house.clock() + REPLAY_EVERY * (marked - 1) if marked else None
+    marked = await repository.replay(session, connection.id, chosen)
+    last_due_at = house.clock() + repository.replay_takes(marked) if marked else None
     return ReplayView(quotes=marked, marked=marked, last_due_at=last_due_at)
 
 

@@ -184,7 +184,7 @@ def test_a_new_user_connects_sets_up_sends_the_example_and_sees_it_in_bms(
         page.get_by_text(re.compile(r"\d+ changes? in BMS")).first.click()
         keep(page, "07-quote")
         for number, name in enumerate(
-            ["Quotes", "Issues", "Events", "Activity", "Settings", "Look up", "Access"], start=8
+            ["Quotes", "Issues", "Events", "Activity", "Drift", "Settings", "Look up", "Access"], start=8
         ):
             tab(page, name)
             expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
@@ -193,7 +193,7 @@ def test_a_new_user_connects_sets_up_sends_the_example_and_sees_it_in_bms(
         expect(page.get_by_text("Working")).to_be_visible()
         keep(page, "03-connections")
         page.get_by_role("link", name="API keys").click()
-        keep(page, "15-keys")
+        keep(page, "16-keys")
 
 
 def test_it_works_without_scripts(chromium: Browser, service: str, extended_sandbox: Sandbox) -> None:
@@ -209,6 +209,41 @@ def test_it_works_without_scripts(chromium: Browser, service: str, extended_sand
         page.get_by_label("Search").fill("engineer")
         page.get_by_role("button", name="Search").click()
         expect(page.get_by_text("175.00 each, cost 70.00")).to_be_visible()
+
+
+def test_drift_and_many_quotes_again_work_with_and_without_scripts(
+    chromium: Browser, service: str, extended_sandbox: Sandbox
+) -> None:
+    with looking(chromium, service, scripts=False) as page:
+        sign_in(page)
+        connect(page, extended_sandbox)
+        command = page.locator("#command").inner_text()
+        page.get_by_role("link", name="Open the settings").click()
+        page.get_by_role("button", name="Check and save").click()
+        expect(page.get_by_text("Settings saved.")).to_be_visible()
+        assert '"accepted"' in paste_into_a_terminal(command)
+        tab(page, "Quotes")
+        page.get_by_role("link", name="Sync many again").click()
+        page.get_by_role("button", name="Count them").click()
+        page.get_by_role("button", name="Sync 1 quote again").click()
+        expect(page.get_by_text("1 quote is synced again")).to_be_visible()
+        tab(page, "Drift")
+        page.get_by_role("button", name="Look now").click()
+        expect(page.get_by_text("BMS is looked through now")).to_be_visible()
+        address = page.url
+    with looking(chromium, service) as page:
+        sign_in(page)
+        page.goto(address)
+        expect(page.get_by_text("Nothing differs")).to_be_visible()
+        made = max(each["id"] for each in extended_sandbox.state()["opportunities"])
+        extended_sandbox.change("opportunities", made, Amount=1.5)
+        page.get_by_role("button", name="Look now").click()
+        # The page shows what is found by itself.
+        expect(page.get_by_text("1.50")).to_be_visible()
+        keep(page, "17-drift-found")
+        page.goto(f"{address.removesuffix('/drift')}/replay?state=synced")
+        expect(page.get_by_role("heading", name="1 quote fits")).to_be_visible()
+        keep(page, "18-replay")
 
 
 def test_scripts_ask_before_what_is_dangerous_and_search_while_one_types(
