@@ -18,7 +18,7 @@ from app import telemetry
 from app.db.schema import current_revision, needed_revision
 from app.db.session import Database
 from app.db.tables import Event, Issue, Quote
-from app.routers.deps import HouseDep
+from app.deps import HouseDep
 from app.routers.problems import Problem, away, problem_responses
 from app.routers.refusals import DATABASE_AWAY
 from app.sync.loops import Loops
