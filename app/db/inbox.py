@@ -8,6 +8,7 @@ statements of one transaction are read together.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -76,21 +77,32 @@ class NewLane:
     rejected: bool
     document: tuple[bytes, bytes] | None
 
+    @property
+    def key(self) -> "Key":
+        """Which row it is for."""
+        return self.connection_id, self.quote_id
+
 
 Key = tuple[str, str]
-Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[Any] | asyncpg.Connection[Any]"  # only the stubs know [Any]
+PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[Any]"  # only the stubs know [Any]
+Connection: TypeAlias = "PooledConnection | asyncpg.Connection[Any]"
 
 
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Rows as the arrays that ``unnest`` takes."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def lock_quotes(connection: Connection, keys: Iterable[Key]) -> None:
     """Let one transaction at a time decide about each of these quotes; always in one order, so nobody deadlocks."""
-    names = sorted({f"{connection_id}/{quote_id}" for connection_id, quote_id in keys})
     await connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest($1::text[]) AS name", names
+        "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest($1::text[]) AS name", lock_names(keys)
     )
+
+
+def lock_names(keys: Iterable[Key]) -> list[str]:
+    """What is locked for these quotes, in the one order that everybody keeps."""
+    return sorted({f"{connection_id}/{quote_id}" for connection_id, quote_id in keys})
 
 
 async def known_events(connection: Connection, keys: Iterable[Key]) -> dict[Key, KnownEvent]:
@@ -99,7 +111,7 @@ async def known_events(connection: Connection, keys: Iterable[Key]) -> dict[Key,
         """SELECT e.connection_id, e.webhook_id, e.id, e.body_digest
            FROM unnest($1::text[], $2::text[]) AS k(connection_id, webhook_id)
            JOIN events e ON e.connection_id = k.connection_id AND e.webhook_id = k.webhook_id AND e.counted""",
-        *(_columns(keys) or [[], []]),
+        *(columns(keys) or [[], []]),
     )
     return {(row[0], row[1]): KnownEvent(event_id=row[2], body_digest=row[3]) for row in rows}
 
@@ -116,7 +128,7 @@ async def known_lanes(connection: Connection, keys: Iterable[Key]) -> tuple[dict
            FROM w JOIN quotes q ON q.connection_id = w.connection_id AND q.quote_id = w.quote_id
            UNION ALL
            SELECT a.alias, a.connection_id, a.quote_id, 0, NULL, 'epoch', '', 0, '' FROM a""",
-        *(_columns(keys) or [[], []]),
+        *(columns(keys) or [[], []]),
     )
     lanes, aliases = {}, {}
     for alias, connection_id, quote_id, revision, version, happened_at, status, generation, digest in rows:
@@ -141,68 +153,9 @@ async def aliases_of(connection: Connection, keys: Iterable[Key]) -> dict[Key, s
         """SELECT a.connection_id, a.alias, a.quote_id
            FROM unnest($1::text[], $2::text[]) AS k(connection_id, quote_id)
            JOIN quote_aliases a ON a.connection_id = k.connection_id AND a.alias = k.quote_id""",
-        *(_columns(keys) or [[], []]),
+        *(columns(keys) or [[], []]),
     )
     return {(connection_id, alias): quote_id for connection_id, alias, quote_id in rows}
-
-
-async def join_lanes(connection: Connection, connection_id: str, first: str, second: str) -> bool:
-    """Make one lane of two that turned out to be revisions of one quote; False where it is too late for that.
-
-    It is too late once both have been sent, or are being sent: then each may have its own opportunity. The lane that
-    was not sent goes (else the second), its events and aliases move, and the higher revision rules.
-    """
-    rows = await connection.fetch(
-        """SELECT q.quote_id, coalesce(q.lease_until > now(), false) OR l.opportunity_id IS NOT NULL OR EXISTS (
-                      SELECT FROM intents i WHERE i.connection_id = q.connection_id AND i.quote_id = q.quote_id
-                             AND i.kind = 'opportunity')
-           FROM quotes q LEFT JOIN links l ON l.connection_id = q.connection_id AND l.quote_id = q.quote_id
-           WHERE q.connection_id = $1 AND q.quote_id = ANY($2::text[]) FOR UPDATE OF q""",
-        connection_id,
-        [first, second],
-    )
-    sent = {quote_id for quote_id, is_sent in rows if is_sent}
-    if len(sent) > 1:
-        return False
-    kept, gone = (second, first) if second in sent else (first, second)
-    for statement in _JOIN:
-        await connection.execute(statement, connection_id, kept, gone)
-    await connection.execute("SELECT pg_notify($1, '')", LANES_CHANNEL)
-    return True
-
-
-_NEWER = "(g.revision, g.happened_at) > (k.revision, k.happened_at)"
-_BOTH = """k.connection_id = $1 AND k.quote_id = $2 AND g.connection_id = $1 AND g.quote_id = $3"""
-_JOIN = (
-    # The document goes with the quote whose it is.
-    f"""DELETE FROM quote_documents d USING quotes k, quotes g
-        WHERE {_BOTH} AND {_NEWER} AND d.connection_id = $1 AND d.quote_id = $2""",  # noqa: S608 - of our own constants
-    f"""UPDATE quote_documents d SET quote_id = $2 FROM quotes k, quotes g
-        WHERE {_BOTH} AND {_NEWER} AND d.connection_id = $1 AND d.quote_id = $3""",  # noqa: S608 - of our own constants
-    # Events keep their place in the order of generations: what is newer was, or will be, sent in place of the other.
-    f"""UPDATE events e SET quote_id = $2,
-            generation = CASE WHEN {_NEWER} AND e.generation = g.generation
-                              THEN greatest(k.generation, g.generation) + 1 ELSE 0 END,
-            disposition = CASE WHEN e.disposition NOT IN ('pending', 'parked')
-                                    OR ({_NEWER} AND e.generation = g.generation)
-                               THEN e.disposition ELSE 'superseded' END
-        FROM quotes k, quotes g WHERE {_BOTH} AND e.connection_id = $1 AND e.quote_id = $3""",  # noqa: S608 - of our own constants
-    f"""UPDATE quotes k SET number = g.number, name = g.name, status = g.status, revision = g.revision,
-            version = g.version, happened_at = g.happened_at, content = g.content, body_digest = g.body_digest,
-            generation = greatest(k.generation, g.generation) + 1, urgent = k.urgent OR g.urgent,
-            attempts = 0, retrying_since = NULL, updated_at = now(),
-            state = CASE WHEN k.lease_until > now() THEN k.state ELSE 'pending' END,
-            wanted_at = now(), due_at = CASE WHEN k.lease_until > now() THEN k.due_at ELSE now() END
-        FROM quotes g WHERE {_BOTH} AND {_NEWER}""",  # noqa: S608 - of our own constants
-    "UPDATE quote_aliases SET quote_id = $2 WHERE connection_id = $1 AND quote_id = $3",
-    "INSERT INTO quote_aliases (connection_id, alias, quote_id) VALUES ($1, $3, $2) ON CONFLICT DO NOTHING",
-    "DELETE FROM quote_aliases WHERE connection_id = $1 AND alias = $2 AND quote_id = $2 AND $3 <> $2",
-    "UPDATE intents SET quote_id = $2 WHERE connection_id = $1 AND quote_id = $3",
-    "UPDATE runs SET quote_id = $2 WHERE connection_id = $1 AND quote_id = $3",
-    """UPDATE issues SET state = 'closed', closed_at = now(), closed_by = 'sync'
-       WHERE connection_id = $1 AND quote_id = $3 AND state = 'open' AND $2 <> $3""",
-    "DELETE FROM quotes WHERE connection_id = $1 AND quote_id = $3 AND $2 <> $3",
-)
 
 
 async def seen_digests(
@@ -215,7 +168,7 @@ async def seen_digests(
            JOIN events e ON e.connection_id = k.connection_id AND e.quote_id = k.quote_id
                         AND e.body_digest = k.body_digest AND e.counted
            WHERE e.received_at > $4""",
-        *(_columns(keys) or [[], [], []]),
+        *(columns(keys) or [[], [], []]),
         now - SEEN_FOR,
     )
     return {(row[0], row[1], row[2]) for row in rows}
@@ -230,7 +183,7 @@ async def store_events(connection: Connection, events: Sequence[NewEvent]) -> in
                                 $8::text[], $9::text[], $10::int[], $11::text[], $12::text[], $13::timestamptz[])
            ON CONFLICT DO NOTHING
            RETURNING counted""",
-        *_columns(
+        *columns(
             (
                 e.connection_id,
                 e.event_id,
@@ -252,6 +205,40 @@ async def store_events(connection: Connection, events: Sequence[NewEvent]) -> in
     return sum(row[0] for row in rows)
 
 
+MERGE = """
+    INSERT INTO quotes AS q (connection_id, quote_id, number, name, status, revision, version, happened_at,
+                             content, body_digest, generation, urgent, state, waiting_since, wanted_at, due_at)
+    SELECT n.connection_id, n.quote_id, n.number, n.name, n.status, n.revision, n.version, n.happened_at,
+           n.content, n.body_digest, n.generation, n.urgent,
+           CASE WHEN n.rejected THEN 'rejected' ELSE 'pending' END,
+           CASE WHEN NOT n.rejected THEN now() END, w.at, w.at
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[],
+                $8::timestamptz[], $9::jsonb[], $10::bytea[], $11::int[], $12::bool[], $13::bool[], $14::bool[])
+         AS n(connection_id, quote_id, number, name, status, revision, version, happened_at, content,
+              body_digest, generation, at_once, urgent, rejected),
+         LATERAL (SELECT CASE WHEN n.rejected THEN NULL WHEN n.at_once THEN now()
+                              ELSE now() + least($15::interval, $16::interval) END AS at) AS w
+    ON CONFLICT (connection_id, quote_id) DO UPDATE SET
+        number = excluded.number, name = excluded.name, status = excluded.status,
+        revision = excluded.revision, version = excluded.version, happened_at = excluded.happened_at,
+        content = excluded.content, body_digest = excluded.body_digest, generation = {generation},
+        urgent = (q.urgent OR excluded.urgent) AND excluded.state <> 'rejected',
+        attempts = 0, retrying_since = NULL, updated_at = now(),
+        state = CASE WHEN q.lease_until > now() AND excluded.state <> 'rejected' THEN q.state
+                     ELSE excluded.state END,
+        waiting_since = CASE WHEN excluded.state <> 'rejected' THEN coalesce(q.waiting_since, now()) END,
+        wanted_at = CASE WHEN excluded.wanted_at <= now() THEN now()
+                         ELSE least(excluded.wanted_at, q.waiting_since + $16::interval) END,
+        due_at = CASE WHEN q.lease_until > now() THEN q.due_at
+                      WHEN excluded.state = 'rejected' THEN NULL
+                      WHEN q.due_at <= now() THEN q.due_at
+                      ELSE least(excluded.wanted_at, q.waiting_since + $16::interval) END
+"""
+"""How new desired states get into their rows. ``generation`` counts from what is stored, or is told outright."""
+
+_MERGE_LANES = MERGE.format(generation="excluded.generation")
+
+
 async def store_lanes(
     connection: Connection, lanes: Sequence[NewLane], *, quiet: timedelta, at_most: timedelta
 ) -> None:
@@ -260,52 +247,8 @@ async def store_lanes(
     A lane that somebody works on keeps its lease: it falls due again when the run settles.
     """
     await connection.execute(
-        """INSERT INTO quotes AS q (connection_id, quote_id, number, name, status, revision, version, happened_at,
-                                    content, body_digest, generation, urgent, state, waiting_since, wanted_at, due_at)
-           SELECT n.connection_id, n.quote_id, n.number, n.name, n.status, n.revision, n.version, n.happened_at,
-                  n.content, n.body_digest, n.generation, n.urgent,
-                  CASE WHEN n.rejected THEN 'rejected' ELSE 'pending' END,
-                  CASE WHEN NOT n.rejected THEN now() END, w.at, w.at
-           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[],
-                       $8::timestamptz[], $9::jsonb[], $10::bytea[], $11::int[], $12::bool[], $13::bool[], $14::bool[])
-                AS n(connection_id, quote_id, number, name, status, revision, version, happened_at, content,
-                     body_digest, generation, at_once, urgent, rejected),
-                LATERAL (SELECT CASE WHEN n.rejected THEN NULL WHEN n.at_once THEN now()
-                                     ELSE now() + least($15::interval, $16::interval) END AS at) AS w
-           ON CONFLICT (connection_id, quote_id) DO UPDATE SET
-               number = excluded.number, name = excluded.name, status = excluded.status,
-               revision = excluded.revision, version = excluded.version, happened_at = excluded.happened_at,
-               content = excluded.content, body_digest = excluded.body_digest, generation = excluded.generation,
-               urgent = (q.urgent OR excluded.urgent) AND excluded.state <> 'rejected',
-               attempts = 0, retrying_since = NULL, updated_at = now(),
-               state = CASE WHEN q.lease_until > now() AND excluded.state <> 'rejected' THEN q.state
-                            ELSE excluded.state END,
-               waiting_since = CASE WHEN excluded.state <> 'rejected' THEN coalesce(q.waiting_since, now()) END,
-               wanted_at = CASE WHEN excluded.wanted_at <= now() THEN now()
-                                ELSE least(excluded.wanted_at, q.waiting_since + $16::interval) END,
-               due_at = CASE WHEN q.lease_until > now() THEN q.due_at
-                             WHEN excluded.state = 'rejected' THEN NULL
-                             WHEN q.due_at <= now() THEN q.due_at
-                             ELSE least(excluded.wanted_at, q.waiting_since + $16::interval) END""",
-        *_columns(
-            (
-                lane.connection_id,
-                lane.quote_id,
-                lane.number,
-                lane.name,
-                lane.status,
-                lane.revision,
-                lane.version,
-                lane.happened_at,
-                lane.content,
-                lane.body_digest,
-                lane.generation,
-                lane.at_once,
-                lane.urgent,
-                lane.rejected,
-            )
-            for lane in lanes
-        ),
+        _MERGE_LANES,
+        *lane_columns(lanes),
         quiet,
         at_most,
     )
@@ -319,9 +262,32 @@ async def store_lanes(
                WHERE e.connection_id = k.connection_id AND e.quote_id = k.quote_id
                      AND e.disposition IN ('pending', 'parked') AND q.state = 'rejected'
                      AND (q.lease_until IS NULL OR q.lease_until <= now())""",
-            *_columns(rejected),
+            *columns(rejected),
         )
     await connection.execute("SELECT pg_notify($1, '')", LANES_CHANNEL)
+
+
+def lane_columns(lanes: Sequence[NewLane]) -> list[list[Any]]:
+    """The first parameters of ``MERGE``: rows are locked in one order everywhere, so that nobody deadlocks."""
+    return columns(
+        (
+            lane.connection_id,
+            lane.quote_id,
+            lane.number,
+            lane.name,
+            lane.status,
+            lane.revision,
+            lane.version,
+            lane.happened_at,
+            lane.content,
+            lane.body_digest,
+            lane.generation,
+            lane.at_once,
+            lane.urgent,
+            lane.rejected,
+        )
+        for lane in sorted(lanes, key=attrgetter("key"))
+    )
 
 
 async def store_documents(connection: Connection, lanes: Iterable[NewLane]) -> None:

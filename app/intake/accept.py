@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from app.db import inbox
+from app.db import inbox, joining, one_trip
 from app.db.inbox import Key, KnownEvent
-from app.intake.deliveries import Acceptance, Delivery, Source
+from app.intake.deliveries import Acceptance, Answer, Delivery, Source
 from app.intake.fold import Fold
 
 MERGE_RACES = 5
@@ -37,6 +37,8 @@ async def accept(
 
     Raises whatever asyncpg raises when the database is away: then nothing of the batch was stored.
     """
+    if (ordinary := await _accept_ordinary(connection, deliveries, debounce=debounce)) is not None:
+        return ordinary
     for _ in range(MERGE_RACES):
         try:
             async with connection.transaction():
@@ -44,6 +46,46 @@ async def accept(
         except (AcceptRaceError, asyncpg.DeadlockDetectedError):
             continue
     raise AcceptRaceError
+
+
+async def _accept_ordinary(
+    connection: inbox.Connection, deliveries: Sequence[Delivery], *, debounce: Debounce
+) -> list[Acceptance] | None:
+    """Accept a batch that changes nothing but what every event changes; None for any other, of which nothing is stored.
+
+    The batch is folded as if nothing were stored; PostgreSQL checks that it comes to the same, and declines otherwise.
+    """
+    if not all(is_ordinary(delivery) for delivery in deliveries):
+        return None
+    fold = Fold(known={}, lanes={}, aliases={})
+    acceptances = [fold.take(delivery) for delivery in deliveries]
+    if any(acceptance.answer is not Answer.ACCEPTED for acceptance in acceptances):
+        return None
+    try:
+        accepted = await one_trip.accept_ordinary(
+            connection, fold.events, fold.drafts, _firsts(deliveries), quiet=debounce.quiet, at_most=debounce.at_most
+        )
+    except (one_trip.KnownIdError, asyncpg.DeadlockDetectedError, asyncpg.InsufficientPrivilegeError):
+        return None
+    return acceptances if accepted else None
+
+
+def is_ordinary(delivery: Delivery) -> bool:
+    """Whether it may be no more than a new state of one quote: readable, not refused, no family, no document."""
+    if delivery.source is not Source.STANDARD or delivery.refusal or not (delivery.webhook_id and delivery.event):
+        return False
+    quote = delivery.event.quote
+    return quote.parent_quote_id is None and not (quote.pdf and quote.pdf.content_base64)
+
+
+def _firsts(deliveries: Sequence[Delivery]) -> dict[Key, one_trip.Mark]:
+    firsts: dict[Key, one_trip.Mark] = {}
+    for delivery in deliveries:
+        assert delivery.event
+        quote = delivery.event.quote
+        mark = quote.revision, quote.version, delivery.event.timestamp
+        firsts.setdefault((delivery.connection_id, quote.quote_id), mark)
+    return firsts
 
 
 async def _accept(
@@ -57,7 +99,7 @@ async def _accept(
     for delivery in deliveries:
         if twins := fold.twins_of(delivery):
             await _store(connection, fold, debounce)
-            if await inbox.join_lanes(connection, delivery.connection_id, *twins):
+            if await joining.join_lanes(connection, delivery.connection_id, *twins):
                 fold = await _open_fold(connection, deliveries, keys, known=known, now=now)
             else:
                 fold = await _open_fold(connection, deliveries, keys, known=known, now=now)

@@ -28,6 +28,7 @@ _SENTENCES = {
     "too_long": "This must have at most {max_length} entries.",
     "model_type": "This must be an object.",
     "model_attributes_type": "This must be an object.",
+    "dataclass_type": "This must be an object.",
     "string_pattern_mismatch": "This does not have the form {pattern}.",
     "refused": "{message}",
 }

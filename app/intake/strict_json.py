@@ -13,6 +13,7 @@ from app.intake.problems import FieldError, InvalidEventError
 MAX_DEPTH = 32
 MAX_INTEGER_DIGITS = 19
 MAX_ERRORS = 50
+_SUSPECT_ESCAPES = (b"\\u0000", b"\\ud", b"\\uD")
 
 
 class _SuspectError(Exception):
@@ -55,7 +56,8 @@ def _decode(body: bytes) -> str:
 
 
 def _looks_clean(body: bytes, text: str) -> bool:
-    if b"\\u0000" in body or b"\\ud" in body or b"\\uD" in body:
+    # One byte is found much faster than two, and most bodies hold no escape at all.
+    if b"\\" in body and any(escape in body for escape in _SUSPECT_ESCAPES):
         return False
     try:
         tree = json.loads(

@@ -7,11 +7,13 @@ import base64
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from app.intake.read_as import ReadAs
 from app.quotes import model
 
 MAX_LINES = 1000
@@ -33,9 +35,14 @@ def read_decimal(value: object) -> Decimal:
     """A decimal in a string: at most 15 digits before the point and 6 after it, no exponent."""
     if not isinstance(value, str):
         raise _refusal('This must be a string holding a decimal, such as "12.50", not a JSON number.')
-    if not _DECIMAL.fullmatch(value):
+    return _read_decimal(value)
+
+
+@lru_cache(maxsize=4096)  # a quote has many, most of them as they were in its last event
+def _read_decimal(text: str) -> Decimal:
+    if not _DECIMAL.fullmatch(text):
         raise _refusal('This must be a decimal such as "12.50": at most 15 digits before the point and 6 after it.')
-    return shortest(value)
+    return shortest(text)
 
 
 def shortest(text: str) -> Decimal:
@@ -112,6 +119,11 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 LongText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20_000)]
 Url = Annotated[str, StringConstraints(strip_whitespace=True, max_length=8192)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$", to_upper=True)]
+
+
+def _read_selected(value: bool | None, line: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
+    """What is not optional is selected, and an option only if somebody chose it."""
+    return bool(value) or not line.data.get("optional")
 
 
 class Wire(BaseModel):
@@ -247,27 +259,11 @@ class LineIn(Wire):
     taxable: bool | None = None
     recurring: bool | None = None
     optional: bool | None = None
-    selected: bool | None = None
+    selected: Annotated[bool | None, AfterValidator(_read_selected), Field(validate_default=True)] = None
 
-    def to_line(self) -> model.Line:
-        """The canonical line: what is not optional is selected, and an option only if somebody chose it."""
-        return model.Line(
-            line_id=self.line_id,
-            name=self.name,
-            quantity=self.quantity,
-            unit_price=self.unit_price,
-            unit_cost=self.unit_cost,
-            item_code=self.item_code or None,
-            sku=self.sku or None,
-            description=self.description or None,
-            category=self.category or None,
-            discount=self.discount or ZERO,
-            discount_kind=self.discount_kind or model.DiscountKind.AMOUNT,
-            taxable=bool(self.taxable),
-            recurring=bool(self.recurring),
-            optional=bool(self.optional),
-            selected=not self.optional or bool(self.selected),
-        )
+
+# A quote has many lines, so they are read into canonical ones at once, whose defaults they take.
+Line = Annotated[model.Line, ReadAs(LineIn)]
 
 
 class PdfIn(Wire):
@@ -295,7 +291,7 @@ class QuoteIn(Wire):
     currency: Currency
     account: AccountIn
     totals: TotalsIn
-    lines: Annotated[list[LineIn], Field(max_length=MAX_LINES)]
+    lines: Annotated[list[Line], Field(max_length=MAX_LINES)]
     number: Text | None = None
     revision: Annotated[int, Field(ge=0, le=INT32_MAX)] | None = None
     parent_quote_id: Id | None = None
@@ -321,7 +317,7 @@ class QuoteIn(Wire):
             currency=self.currency,
             account=self.account.to_account(),
             totals=self.totals.to_totals(),
-            lines=tuple(line.to_line() for line in self.lines),
+            lines=tuple(self.lines),
             number=self.number or None,
             revision=self.revision or 0,
             parent_quote_id=self.parent_quote_id if self.parent_quote_id != self.quote_id else None,

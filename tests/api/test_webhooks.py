@@ -15,6 +15,7 @@ from app.db.tables import Event, Quote, SigningSecret
 from app.house import House
 from app.intake.group_commit import Inbox
 from tests.api.conftest import JSON_HEADERS, MAX_BODY_BYTES, Link, event, problem
+from tests.fixtures.database import execute
 
 
 async def stored(house: House, connection_id: str) -> list[Event]:
@@ -210,16 +211,27 @@ async def test_a_secret_past_its_overlap_opens_nothing(link: Link, house: House,
     problem(await link.send(event()), 401, "signature-invalid")
 
 
-async def test_without_a_commit_there_is_no_2xx(link: Link, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(*_: Any, **__: Any) -> None:
-        raise ConnectionResetError
+NO_COMMIT = """
+CREATE FUNCTION no_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not today'; END $$;
+CREATE CONSTRAINT TRIGGER no_commit AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION no_commit();
+"""
 
-    monkeypatch.setattr("app.db.inbox.store_lanes", refuse)
-    answer = await link.send(event())
+
+@pytest.mark.parametrize("parent", [None, "q-0"], ids=["in one trip", "the general way"])
+async def test_without_a_commit_there_is_no_2xx(
+    link: Link, house: House, clean_database: str, parent: str | None
+) -> None:
+    """All statements of the transaction succeed, and only its commit fails."""
+    execute(clean_database, NO_COMMIT)
+    try:
+        answer = await link.send(event(parent_quote_id=parent))
+    finally:
+        execute(clean_database, "DROP FUNCTION no_commit CASCADE")
     problem(answer, 503, "database-away")
     assert int(answer.headers["retry-after"]) >= 1
-    monkeypatch.undo()
     assert await stored(house, link.connection_id) == []
+    assert (await link.send(event(parent_quote_id=parent))).status_code == 202
 
 
 async def test_the_202_waits_for_the_commit(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
