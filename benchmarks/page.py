@@ -27,17 +27,22 @@ class Page:
 
     @property
     def folder(self) -> Path:
-        """Where record and plots lie."""
+        """Where the record and the plots lie."""
         return self.docs / "performance"
+
+    @property
+    def record(self) -> Path:
+        """The record of the run that the page shows."""
+        return self.folder / "record.json"
 
     def keep(self, record: Record, rows: Sequence[Row]) -> None:
         """Keep a run as the one that the page shows."""
-        write_record(record, self.folder / "record.json")
+        write_record(record, self.record)
         self.write(rows)
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write page and plots anew from the record that is kept."""
-        record = read_record(self.folder / "record.json")
+        record = read_record(self.record)
         for plot in self.folder.glob("row_*.svg"):
             plot.unlink()
         for verdict in _plotted(record):
@@ -48,7 +53,7 @@ class Page:
         """Give the page as it has to be: what is outside of the marks stays as somebody has written it."""
         before, _, rest = self.path.read_text().partition(BEGIN)
         after = rest.partition(END)[2]
-        return f"{before}{BEGIN}\n\n{render(read_record(self.folder / 'record.json'), rows)}\n{END}{after}"
+        return f"{before}{BEGIN}\n\n{render(read_record(self.record), rows)}\n{END}{after}"
 
 
 def render(record: Record, rows: Sequence[Row]) -> str:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -143,10 +144,16 @@ def test_rows_are_found_in_order_and_picked_by_number(tmp_path: Path) -> None:
         find_rows([5, 2, 3], folder=tmp_path)
 
 
-def test_the_command_says_which_rows_there_are_when_one_is_asked_for_that_is_not() -> None:
-    done = subprocess.run([sys.executable, "-m", "benchmarks", "999"], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["999"], "There is no row 999."), (["5", "--write"], "name none with --write")],
+)
+def test_the_command_refuses_what_makes_no_sense(arguments: list[str], said: str) -> None:
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    wide = {**os.environ, "COLUMNS": "200"}
+    done = subprocess.run(command, env=wide, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "There is no row 999." in done.stderr
+    assert said in done.stderr
 
 
 def test_rows_that_no_time_is_left_for_are_not_measured(make_row: MakeRow) -> None:

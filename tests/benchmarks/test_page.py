@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.catalogue import Row
+from benchmarks.catalogue import Row, find_rows
 from benchmarks.machine import Machine
 from benchmarks.page import BEGIN, END, Page, render
 from benchmarks.plot import draw, figure
@@ -102,3 +102,12 @@ def test_a_picture_of_nothing_but_zeros_can_be_drawn() -> None:
 )
 def test_a_figure_is_written_with_the_digits_that_mean_something(value: float, text: str) -> None:
     assert figure(value) == text
+
+
+@pytest.mark.skipif(not Page().record.exists(), reason="no run is kept yet; `make bench ARGS=--write` keeps one")
+def test_the_page_in_docs_is_what_the_kept_run_and_the_rows_say() -> None:
+    page = Page()
+    assert page.path.read_text() == page.text(find_rows()), "Run `make bench ARGS=--page`."
+    plots = {path.name: path.read_text() for path in page.folder.glob("*.svg")}
+    verdicts = [each for each in read_record(page.record).outcomes if isinstance(each, Verdict)]
+    assert plots == {f"row_{each.row:02}.svg": draw(each) for each in verdicts if each.bars}
