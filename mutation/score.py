@@ -1,7 +1,7 @@
 """What mutmut and coverage have found, as figures."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,10 +80,11 @@ def measure_score(place: Workplace, area: Area, *, at_once: int) -> Score:
     place.run("mutmut", "run", "--max-children", str(at_once), *area.patterns)
     said = place.run("mutmut", "results", "--all", "true")
     verdicts = dict(line.strip().rsplit(": ", 1) for line in said.splitlines() if ": " in line)
-    return _score(verdicts)
+    return score_of(verdicts)
 
 
-def _score(verdicts: dict[str, str]) -> Score:
+def score_of(verdicts: Mapping[str, str]) -> Score:
+    """Count mutmut's verdicts by mutant; those of the same module that are not the area's were not checked."""
     tried = {name: verdict for name, verdict in verdicts.items() if verdict != "not checked"}
     return Score(mutants=len(tried), survivors=tuple(name for name, verdict in tried.items() if verdict not in NOTICED))
 

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.postgres import URL_VARIABLE
 from mutation.areas import Area
+from mutation.databases import LOCKS_VARIABLE, URLS_VARIABLE
 
 COPIED = ("app", "fuzz", "local", "migrations", "mutation", "sandbox", "tests", "openapi.yaml", "pyproject.toml")
 """What the areas' tests import or read."""
@@ -41,7 +43,10 @@ class Workplace:
 
 
 def prepare(root: Path, folder: Path, area: Area, *, databases: Sequence[str]) -> Workplace:
-    """Lay out a fresh workplace: mutmut keeps verdicts on mutants, and would not see that a test has changed."""
+    """Lay out a fresh workplace: mutmut keeps verdicts on mutants, and would not see that a test has changed.
+
+    ``databases`` are the URLs of migrated databases, one for each test run that may go on at once.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in COPIED:
@@ -52,8 +57,9 @@ def prepare(root: Path, folder: Path, area: Area, *, databases: Sequence[str]) -
             shutil.copy2(source, folder / name)
     (folder / "setup.cfg").write_text(_mutmut_settings(area))
     (folder / "coverage.ini").write_text(_coverage_settings(area))
-    environment = os.environ | {"MUTATION_DATABASES": " ".join(databases), "QUOTEBRIDGE_DATABASE_URL": databases[0]}
-    return Workplace(folder, environment)
+    given = {URLS_VARIABLE: " ".join(databases), LOCKS_VARIABLE: str(folder)}
+    server = {URL_VARIABLE: databases[0]} if databases else {}
+    return Workplace(folder, os.environ | given | server)
 
 
 def _mutmut_settings(area: Area) -> str:

@@ -114,7 +114,9 @@ async def test_a_slot_that_is_older_does_not_count(replicas: list[Database]) -> 
 
 
 async def test_the_wait_ends_with_the_first_slot_that_makes_room(replicas: list[Database]) -> None:
-    await fill(replicas[0], back_241=1, back_240=1, back_239=4)
+    await fill(replicas[0], back_239=4)
+    await fill(replicas[0], back_240=1)
+    await fill(replicas[0], back_241=1)
     assert until(2, await spend_one(replicas[0])), "four are left once the two oldest slots have gone"
 
 
@@ -150,6 +152,17 @@ async def test_slots_are_kept_for_two_windows(replicas: list[Database]) -> None:
     async with replicas[0].transaction() as session:
         await budget.forget_old_slots(session, window=LONG_WINDOW)
     assert set(await slots_of(replicas[0])) == {-480, 0}
+
+
+async def test_a_window_of_an_hour_knows_nothing_of_the_day_before(replicas: list[Database]) -> None:
+    hour = timedelta(hours=1)
+    yesterday = int((datetime.now(UTC) - timedelta(days=1)).timestamp() / (hour.total_seconds() / SLOTS))
+    async with replicas[0].transaction() as session:
+        session.add(CallSlot(slot=yesterday, calls=9, **HOW))
+        await session.flush()
+        assert await budget.spent(session, company=HOW["company"], window=hour) == {}
+        await budget.forget_old_slots(session, window=hour)
+    assert await slots_of(replicas[0]) == {}
 
 
 def test_at_least_95_percent_are_used_under_backlog_even_without_the_reserve() -> None:
