@@ -61,7 +61,7 @@ class Directory:
         self._database = database
         self._max_age = seconds(settings.lookup_cache_seconds)
         self._longest = KEPT_UNDER_LOAD if self._max_age else timedelta()
-        self._allowance = Allowance(clock, at_a_stretch=READ_AT_A_STRETCH, every=KEPT_UNDER_LOAD)
+        self.allowance = Allowance(clock, at_a_stretch=READ_AT_A_STRETCH, every=KEPT_UNDER_LOAD)
         self._clock = clock
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -170,7 +170,7 @@ class Directory:
         async with lock:
             kept = await self._kept(kind, connection.id, since=asked_at - (max(age, self._longest) if sparing else age))
             is_young = kept is not None and kept.read_at > asked_at - age
-            may_read = not is_young and (not sparing or self._allowance.take((connection.id, kind)))
+            may_read = not is_young and (not sparing or self.allowance.take((connection.id, kind)))
             if kept is not None and not may_read:
                 return tuple(record.model_validate(row) for row in kept.rows)
             rows = tuple(await live())

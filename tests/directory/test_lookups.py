@@ -86,7 +86,7 @@ async def test_the_sparing_take_a_list_of_some_minutes_when_they_are_many(
 ) -> None:
     client = house.clients.client(connection)
     for _ in range(READ_AT_A_STRETCH):
-        house.directory._allowance.take((connection.id, "warehouses"))
+        house.directory.allowance.take((connection.id, "warehouses"))
     assert len(await house.directory.warehouses(connection, client, sparing=True)) == 1
     bms.create("warehouses", Name="Second warehouse")
     for _ in range(9):
@@ -102,7 +102,7 @@ async def test_people_see_what_bms_holds_however_much_is_being_synced(
 ) -> None:
     client = house.clients.client(connection)
     for _ in range(READ_AT_A_STRETCH + 1):
-        house.directory._allowance.take((connection.id, "warehouses"))
+        house.directory.allowance.take((connection.id, "warehouses"))
     await house.directory.warehouses(connection, client)
     bms.create("warehouses", Name="Second warehouse")
     clock.ahead += timedelta(seconds=11)

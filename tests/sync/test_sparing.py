@@ -25,7 +25,7 @@ def exhaust(engine: Engine) -> None:
     """Have the allowance of reading look-ups anew spent, as under load."""
     for kind in ("opportunity-statuses", "employees", "warehouses"):
         for _ in range(READ_AT_A_STRETCH):
-            engine.house.directory._allowance.take((engine.connection_id, kind))
+            engine.house.directory.allowance.take((engine.connection_id, kind))
 
 
 def hardware(line_id: str, **changes: Any) -> dict[str, Any]:
