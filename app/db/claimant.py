@@ -9,7 +9,6 @@ import asyncpg
 from sqlalchemy import TextClause
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
-from app.db.away import DATABASE_AWAY
 from app.db.inbox import LANES_CHANNEL
 from app.db.lanes import CLAIM, NEXT_DUE, Claim, claim_values
 from app.db.walls import take_service_role
@@ -63,7 +62,10 @@ class Claimant:
         query, names = statement
         try:
             return await self._connection.fetch(query, *(values[name] for name in names), timeout=ANSWER_SECONDS)
-        except DATABASE_AWAY:
+        except asyncpg.InternalClientError as error:  # what asyncpg says of a connection that the server has just ended
+            self.close()
+            raise ConnectionResetError("PostgreSQL has ended the connection") from error
+        except BaseException:
             self.close()
             raise
 

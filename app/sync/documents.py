@@ -78,6 +78,7 @@ async def _count_tries(errand: Errand, tries: int) -> None:
     if errand.link.pdf_tries == tries:
         return
     async with errand.database.transaction() as session:
+        await lanes.hold(session, errand.claim)
         await links.save(session, errand.connection_id, errand.quote_id, pdf_tries=tries)
     errand.link.pdf_tries = tries
 

@@ -134,6 +134,7 @@ class Engine:
 
     def _wanted(self) -> int:
         """How many lanes to claim now: none until half of those claimed ahead have been begun."""
+        self._rate.look()
         ahead = int(self._rate.per_second * AHEAD.total_seconds())
         if self._free <= 0 and len(self._ahead) * 2 >= ahead:
             return 0
@@ -142,7 +143,6 @@ class Engine:
 
     async def _claim(self, wanted: int) -> int:
         claims = await self._claimant.claim(slots=wanted, lease=self._lease, probe=self._lease)
-        self._rate.look()
         self._ahead.extend(claims)
         self._begin()
         return len(claims)
@@ -153,7 +153,7 @@ class Engine:
 
     def _begin(self) -> None:
         """Put the slots to work that are free."""
-        while self._ahead and self._free > 0:
+        while self._ahead and self._free > 0 and not self._stopped.is_set():
             held = _Held(self._ahead.popleft())
             task = asyncio.create_task(self._carry(held))
             self._held[task] = held
@@ -174,8 +174,7 @@ class Engine:
             self._rate.count()
             self._ended_since_beat += 1
             self._room.set()
-            if not self._stopped.is_set():
-                self._begin()
+            self._begin()
 
     def _release(self, task: "asyncio.Task[None]") -> None:
         held = self._held.pop(task)
