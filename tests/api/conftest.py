@@ -23,11 +23,20 @@ from app.intake.signature import new_secret, sign
 from app.main import create_app
 from app.routers.health import Drain
 from app.settings import Settings
+from tests.fixtures.management import Management, managed
+from tests.fixtures.sandbox import Sandbox
 
 ADMIN_TOKEN = "the-admin-token-of-these-tests-0123456789"
 SECRET_KEY = "A" * 43 + "="
 MAX_BODY_BYTES = 65_536
 JSON_HEADERS = {"content-type": "application/json"}
+
+
+@pytest.fixture
+async def management(clean_database: str, bms: Sandbox) -> AsyncIterator[Management]:
+    """The management API beside a BMS sandbox."""
+    async with managed(clean_database, bms) as management:
+        yield management
 
 
 @pytest.fixture

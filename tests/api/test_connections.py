@@ -1,26 +1,11 @@
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
-from tests.fixtures.management import ADMIN, Management, managed
+from tests.fixtures.database import rows
+from tests.fixtures.management import ADMIN, Management
 from tests.fixtures.sandbox import Sandbox
-
-
-@pytest.fixture
-async def management(clean_database: str, bms: Sandbox) -> AsyncIterator[Management]:
-    async with managed(clean_database, bms) as management:
-        yield management
-
-
-async def rows(database_url: str, query: str, *values: object) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(database_url)
-    try:
-        found: list[asyncpg.Record] = await connection.fetch(query, *values)
-    finally:
-        await connection.close()
-    return found
 
 
 async def test_connecting_signs_in_and_shows_the_signing_secret_once(management: Management) -> None:

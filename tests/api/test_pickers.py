@@ -1,24 +1,8 @@
-from collections.abc import AsyncIterator
-
-import asyncpg
 import pytest
 
-from tests.fixtures.management import Management, managed
+from tests.fixtures.database import rows
+from tests.fixtures.management import Management
 from tests.fixtures.sandbox import Sandbox
-
-
-async def execute(database_url: str, statement: str) -> None:
-    connection = await asyncpg.connect(database_url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-@pytest.fixture
-async def management(clean_database: str, bms: Sandbox) -> AsyncIterator[Management]:
-    async with managed(clean_database, bms) as management:
-        yield management
 
 
 @pytest.fixture
@@ -240,7 +224,7 @@ async def test_a_paused_connection_can_still_be_read(management: Management, pat
 async def test_typing_with_refused_credentials_signs_in_twice_at_most(
     management: Management, path: str, bms: Sandbox, clean_database: str
 ) -> None:
-    await execute(clean_database, "UPDATE connections SET username = 'nobody@msp.example', token = NULL")
+    await rows(clean_database, "UPDATE connections SET username = 'nobody@msp.example', token = NULL")
     bms.forget_calls()
     for length in range(2, 10):
         answer = await management.api.get(f"{path}/contacts", params={"search": "gail gadget"[:length]})

@@ -1,11 +1,10 @@
 import copy
-from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import pytest
 
-from tests.fixtures.management import Management, managed
+from tests.fixtures.database import rows
+from tests.fixtures.management import Management
 from tests.fixtures.sandbox import Sandbox
 
 SETTINGS: dict[str, Any] = {
@@ -22,12 +21,6 @@ SETTINGS: dict[str, Any] = {
 
 
 @pytest.fixture
-async def management(clean_database: str, bms: Sandbox) -> AsyncIterator[Management]:
-    async with managed(clean_database, bms) as management:
-        yield management
-
-
-@pytest.fixture
 async def path(management: Management) -> str:
     return f"/v1/connections/{(await management.connect())['id']}"
 
@@ -38,15 +31,6 @@ def changed(pointer: str, value: object) -> dict[str, Any]:
     group, name = pointer.strip("/").split("/")
     settings[group][name] = value
     return settings
-
-
-async def rows(database_url: str, query: str, *values: object) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(database_url)
-    try:
-        found: list[asyncpg.Record] = await connection.fetch(query, *values)
-    finally:
-        await connection.close()
-    return found
 
 
 async def test_before_they_are_saved_there_are_no_settings(management: Management, path: str) -> None:
