@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 from pydantic import SecretStr
 
 from app.console.site import Console
-from app.house import House, open_house
+from app.house import Clock, House, open_house
+from app.kaseya.transport.door import utc_now
 from app.openapi import add_description, to_yaml
 from app.routers import (
     connections,
@@ -51,12 +52,14 @@ ROUTERS = (
 )
 
 
-def create_app(settings: Settings, *, sync: bool = False, drain: Drain | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, *, sync: bool = False, drain: Drain | None = None, clock: Clock = utc_now
+) -> FastAPI:
     """The web application; with ``sync`` a worker runs in the same process and ends with it."""
     app = FastAPI(
         title="Quotebridge",
         version=version("quotebridge"),
-        lifespan=_lifespan(settings, sync=sync, drain=drain or Drain()),
+        lifespan=_lifespan(settings, sync=sync, drain=drain or Drain(), clock=clock),
         generate_unique_id_function=_operation_id,
         openapi_url="/openapi.json",
         docs_url=None,
@@ -84,11 +87,11 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def _lifespan(settings: Settings, *, sync: bool, drain: Drain) -> Any:  # noqa: ANN401 - Starlette's union of shapes
+def _lifespan(settings: Settings, *, sync: bool, drain: Drain, clock: Clock) -> Any:  # noqa: ANN401 - Starlette's union
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, object]]:
         async with AsyncExitStack() as stack:
-            house = await stack.enter_async_context(open_house(settings))
+            house = await stack.enter_async_context(open_house(settings, clock=clock))
             loops = Loops()
             if sync:
                 await stack.enter_async_context(_worker(house, drain, loops))

@@ -1,8 +1,19 @@
+from collections.abc import AsyncIterator
+
 import pytest
 
+from app.kaseya.transport.door import utc_now
 from tests.fixtures.database import rows
-from tests.fixtures.management import Management
+from tests.fixtures.management import Management, managed
 from tests.fixtures.sandbox import Sandbox
+
+
+@pytest.fixture
+async def management(clean_database: str, bms: Sandbox) -> AsyncIterator[Management]:
+    """One whose clock stands still: what was found stays fresh however long a test takes on a busy machine."""
+    now = utc_now()
+    async with managed(clean_database, bms, clock=lambda: now) as management:
+        yield management
 
 
 @pytest.fixture
