@@ -1,5 +1,6 @@
 """The SQL of links: which BMS records a quote became, written in the transaction that closes their intent."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -25,6 +26,20 @@ async def save(session: AsyncSession, connection_id: str, quote_id: str, **value
         .values(connection_id=connection_id, quote_id=quote_id, **values)
         .on_conflict_do_update(index_elements=[Link.connection_id, Link.quote_id], set_=values)
     )
+
+
+async def of_other_opportunities(
+    session: AsyncSession, connection_id: str, opportunity_id: int, quotation_ids: Collection[int]
+) -> set[int]:
+    """Which of these quotations belong to other opportunities, as quotes are linked with them."""
+    found = await session.scalars(
+        select(Link.quotation_id).where(
+            Link.connection_id == connection_id,
+            Link.opportunity_id != opportunity_id,
+            Link.quotation_id.in_(quotation_ids),
+        )
+    )
+    return {each for each in found if each is not None}
 
 
 async def save_line(session: AsyncSession, connection_id: str, quote_id: str, line_id: str, **values: Any) -> None:  # noqa: ANN401 - columns

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from app.connections.model import ItemKind
-from app.kaseya import Account, Capability, KaseyaNotFoundError, Opportunity
+from app.db import links
+from app.kaseya import Account, Capability, KaseyaNotFoundError, Opportunity, Quotation
 from app.kaseya import Contact as KaseyaContact
 from app.quotes.model import Contact
 from app.sync.errand import Errand
@@ -249,12 +250,19 @@ async def _quotation(errand: Errand, desired: Desired, account: _FoundAccount) -
     opportunity_id = errand.link.opportunity_id or desired.opportunity.named_id
     if opportunity_id is None or account.id is None:
         return None, True
-    summaries = await errand.client.quotations.summaries(account.id)
-    headers = [await errand.client.quotations.get(each.id) for each in summaries]
-    own = [each for each in headers if each.opportunity_id == opportunity_id]
+    own = await _quotations_of(errand, account.id, opportunity_id)
     if len(own) > 1:
         raise NeedsPersonError(quotation_ambiguous(opportunity_id, [each.id for each in own]))
     return (own[0].id, False) if own else (None, True)
+
+
+async def _quotations_of(errand: Errand, account_id: int, opportunity_id: int) -> list[Quotation]:
+    """The opportunity's quotations: only headers tell that, so those that other quotes are linked with are not read."""
+    listed = {each.id for each in await errand.client.quotations.summaries(account_id)}
+    async with errand.database.transaction() as session:
+        others = await links.of_other_opportunities(session, errand.connection_id, opportunity_id, listed)
+    headers = [await errand.client.quotations.get(each) for each in sorted(listed - others)]
+    return [each for each in headers if each.opportunity_id == opportunity_id]
 
 
 async def _items(errand: Errand, desired: Desired) -> dict[str, KnownItem]:

@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 
 from app.directory.lookups import READ_AT_A_STRETCH
-from tests.fixtures.engine import Engine, event, in_extended, line, working
+from tests.fixtures.engine import Engine, event, in_extended, in_published, line, working
 from tests.fixtures.sandbox import Sandbox
-
-pytestmark = in_extended
 
 KEPT = {"lookup_cache_seconds": 0.001}
 """As good as nothing is kept, but for those who are sparing."""
@@ -32,6 +30,7 @@ def hardware(line_id: str, **changes: Any) -> dict[str, Any]:
     return line(line_id, category="Hardware", **changes)
 
 
+@in_extended
 async def test_a_first_sync_of_five_lines_with_everything_new_takes_eleven_calls(
     clean_database: str, bms: Sandbox, contract: str
 ) -> None:
@@ -53,6 +52,7 @@ async def test_a_first_sync_of_five_lines_with_everything_new_takes_eleven_calls
         assert not REFERENCES & set(bms.call_counts())
 
 
+@in_extended
 async def test_under_load_the_lists_that_guard_writes_are_not_read_with_each_run(
     clean_database: str, bms: Sandbox, contract: str
 ) -> None:
@@ -71,6 +71,7 @@ async def test_under_load_the_lists_that_guard_writes_are_not_read_with_each_run
         ] * 2
 
 
+@in_extended
 @pytest.mark.parametrize(
     ("collection", "record_id", "setting"),
     [
@@ -94,6 +95,7 @@ async def test_what_has_gone_from_bms_under_load_is_still_told_by_the_name_of_it
         assert setting in issue["detail"]
 
 
+@in_extended
 async def test_a_quote_of_many_unknown_items_lists_what_bms_has_instead_of_asking_for_each(engine: Engine) -> None:
     for number in range(4):
         engine.bms.create("services", Name=f"WORK-{number}", UnitPrice=10.0, UnitCost=5.0)
@@ -109,6 +111,7 @@ async def test_a_quote_of_many_unknown_items_lists_what_bms_has_instead_of_askin
     assert len(engine.held("services")) == 4
 
 
+@in_extended
 async def test_a_list_that_is_longer_than_what_is_asked_for_is_not_relied_on(engine: Engine) -> None:
     """Two items may cost one page; what lies on the second is found all the same, and not created again."""
     for number in range(101):
@@ -118,6 +121,7 @@ async def test_a_list_that_is_longer_than_what_is_asked_for_is_not_relied_on(eng
     assert len(engine.held("services")) == before
 
 
+@in_extended
 async def test_an_item_that_a_long_list_may_have_skipped_is_asked_for_before_it_is_created(engine: Engine) -> None:
     for number in range(101):
         engine.bms.create("services", Name=f"BULK-{number}", UnitPrice=10.0, UnitCost=5.0)
@@ -126,3 +130,19 @@ async def test_an_item_that_a_long_list_may_have_skipped_is_asked_for_before_it_
     await engine.synced(event(lines=[line(f"s-{code}", item_code=code, name=code) for code in codes]))
     asked = [call["body"].get("Filter") for call in engine.bms.calls() if call["template"] == SERVICES.split()[1]]
     assert asked == [None, None, {"Name": "NEW-1"}]
+
+
+@in_published
+async def test_quotations_that_other_quotes_are_linked_with_are_not_read_again(engine: Engine) -> None:
+    """Only a quotation's header tells its opportunity, and every look would read all of the account's."""
+    for quote_id in ("q-1", "q-2"):
+        await engine.synced(event(quote_id=quote_id))
+        newest = max(row["id"] for row in engine.held("opportunities"))
+        engine.bms.create("quotations", OpportunityId=newest)
+        engine.bms.forget_calls()
+        await engine.again(quote_id)
+        assert engine.bms.call_counts()["GET /v2/crm/quotes/{quotationId}"] == 1
+    by_opportunity = {row["opportunityId"]: row["id"] for row in engine.held("quotations")}
+    for quote_id in ("q-1", "q-2"):
+        linked = (await engine.quote(quote_id))["kaseya"]
+        assert linked["quotation_id"] == str(by_opportunity[int(linked["opportunity_id"])])
