@@ -37,7 +37,8 @@ async def _count(quotes: int, terms: Terms) -> None:
     _show("floor, by kind", floor.most_common())
     console.print(
         f"{quotes} quotes of {workload.mean_lines:.1f} lines, {terms.contract}, "
-        f"{'with' if terms.with_lines else 'without'} lines: {ours.total()} calls, {ours.total() / quotes:.2f} a quote; "
+        f"{'with' if terms.with_lines else 'without'} lines: "
+        f"{ours.total()} calls, {ours.total() / quotes:.2f} a quote; "
         f"{ours.total() / floor.total():.3f} x the floor of {floor.total()}; "
         f"{naive * quotes / ours.total():.1f} x fewer than the naive integration's {naive:.0f} a quote; "
         f"{idle.total()} calls for what changed nothing"
