@@ -5,6 +5,7 @@ import base64
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -13,8 +14,8 @@ import structlog
 from app.connections.secrets import Vault
 from app.db.migrate import upgrade
 from app.settings import Settings
-from simulation.database import SEARCH_PATH, VirtualDatabase, install_clock, open_inbox
-from simulation.play import Engine
+from simulation.database import VirtualDatabase, install_clock
+from simulation.processes import Engine
 from simulation.wire import HOST
 
 
@@ -37,21 +38,21 @@ async def prepare(url: str) -> None:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Engine]:
+async def opened(url: str, *, look_ups_kept: timedelta = timedelta(seconds=1)) -> AsyncIterator[Engine]:
     """What the engine's processes share, on a database that :func:`prepare` has seen."""
     settings = Settings.load(
         {
             "QUOTEBRIDGE_DATABASE_URL": url,
             "QUOTEBRIDGE_SECRET_KEYS": base64.urlsafe_b64encode(bytes(32)).decode(),
             "QUOTEBRIDGE_ALLOWED_KASEYA_HOSTS": HOST,
+            "QUOTEBRIDGE_LOOKUP_CACHE_SECONDS": str(look_ups_kept.total_seconds()),
         }
     )
-    database, inbox = VirtualDatabase.open(url), await open_inbox(url)
-    pool = asyncpg.create_pool(url, min_size=0, server_settings=SEARCH_PATH)
+    database = await VirtualDatabase.open(url)
+    pool = asyncpg.create_pool(url, min_size=0)
     try:
-        yield Engine(database=database, inbox=inbox, pool=pool, vault=Vault(settings.keys), settings=settings)
+        yield Engine(database=database, pool=pool, vault=Vault(settings.keys), settings=settings)
     finally:
-        await inbox.close()
         await database.close()
 
 

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 import uvloop
 
 from simulation.house import hush, make_database, opened
 from simulation.play import Play, Report
+from simulation.script import Script
 
 Failure = tuple[int, str, list[str]]
 """A seed, what is wrong with it, and its story."""
+LOOK_UPS_KEPT = timedelta(minutes=1)
+"""Look-ups decide nothing here that a lost answer could spoil, and reading one costs as much as a create."""
 
 
 def play_share(url: str, number: int, seeds: Sequence[int], is_told: bool) -> tuple[list[Report], list[Failure]]:  # noqa: FBT001 - it crosses to another process
@@ -25,9 +29,9 @@ async def play_seeds(
 ) -> tuple[list[Report], list[Failure]]:
     """Play seeds one after the other on a prepared database; ``is_told`` prints the story of each."""
     reports, failures = list[Report](), list[Failure]()
-    async with opened(database_url) as engine:
+    async with opened(database_url, look_ups_kept=LOOK_UPS_KEPT) as engine:
         for seed in seeds:
-            play = Play(seed, engine)
+            play = Play(Script.of_seed(seed), engine)
             try:
                 reports.append(await play.run())
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the seed has failed

@@ -3,19 +3,26 @@
 import hashlib
 from base64 import b64decode
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import permutations
 
 from sqlalchemy import select
 
 from app.db.session import Database
-from app.db.tables import Event, Issue, Link, LinkLine
+from app.db.tables import Event, Issue, Item, Link, LinkLine
 from app.db.tables import Quote as QuoteRow
 from app.sync.mapping import fold, marker
 from sandbox.world import World
 from simulation.people import CONNECTION_ID
 from simulation.quotes import Json, Quote
+from simulation.wire import SIGN_IN, VirtualWire
 
+LINKED = ("account", "contact", "opportunity", "quotation")
+COLLECTIONS = ("accounts", "contacts", "opportunities", "quotations", "services", "products")
+READS_A_QUOTE = 3
+"""Whether the status, the employee and the warehouse that the settings name are still there."""
 STATUS_ID = {"pending": 102, "accepted": 103, "lost": 104}
 EXPECTED_ISSUES = frozenset({"line-in-doubt", "duplicate-found", "kaseya-rejected", "retries-exhausted"})
 KEYS: dict[str, Callable[[Json], object]] = {
@@ -37,13 +44,18 @@ class SimulationError(Exception):
 class Verdict:
     """Watches BMS while a seed plays, and judges it at rest."""
 
-    def __init__(self, quotes: Sequence[Quote], world: World, database: Database, *, is_extended: bool) -> None:
+    def __init__(
+        self, quotes: Sequence[Quote], world: World, wire: VirtualWire, database: Database, *, patience: timedelta
+    ) -> None:
+        """``patience`` is how old the engine's last look may be at most when it sends a create again."""
         self._quotes = quotes
         self._world = world
+        self._wire = wire
         self._database = database
-        self._is_extended = is_extended
+        self._patience = patience
         self._shown: dict[int, int] = {}
         self._told: set[int] = set()
+        self._planted = {name: {row["Id"] for row in world.store.all(name)} for name in KEYS}
 
     def watch(self) -> None:
         """No opportunity may go back to an older version of its quote, in particular never from won or lost."""
@@ -73,6 +85,7 @@ class Verdict:
             lines = defaultdict[str, dict[str, LinkLine]](dict)
             for line in await session.scalars(select(LinkLine)):
                 lines[line.quote_id][line.line_id] = line
+            items = {item.kaseya_id for item in await session.scalars(select(Item))}
             unsettled = [
                 event.webhook_id for event in await session.scalars(select(Event)) if event.disposition == "pending"
             ]
@@ -84,13 +97,17 @@ class Verdict:
             if row is None or row.state != "synced":
                 raise SimulationError(f"{quote.quote_id} is {row and row.state}: {row and row.last_error}")
             self._check_quote(quote, links[quote.quote_id], lines[quote.quote_id])
+        self._check_strays(links.values(), items)
         return self._count_twice()
 
-    def check_silence(self, first_call: int) -> None:
-        """Nothing may have been written since this call."""
-        for call in list(self._world.calls)[first_call:]:
-            if call.applied and not (call.template or "").startswith("/v2/security") and "search" not in call.path:
+    def check_silence(self, first_call: int, *, may_read: bool) -> None:
+        """Since this call nothing may have been written, and no more read than whether the settings still hold."""
+        calls = [call for call in list(self._world.calls)[first_call:] if not call.path.startswith(SIGN_IN)]
+        for call in calls:
+            if call.method != "GET" and "search" not in call.path:
                 raise SimulationError(f"A further sync wrote: {call.method} {call.path} {call.body}")
+        if len(calls) > (READS_A_QUOTE * len(self._quotes) if may_read else 0):
+            raise SimulationError(f"A further sync asked too much: {[(call.method, call.path) for call in calls]}")
 
     def _count_twice(self) -> int:
         twice = 0
@@ -102,8 +119,42 @@ class Verdict:
                 untold = [each for each in ids if each not in self._told]
                 if len(ids) > 1 and untold:
                     raise SimulationError(f"{collection} holds {key!r} as {ids}, and nobody was told of {untold}.")
+                self._check_unavoidable(collection, ids)
                 twice += len(ids) - 1
         return twice
+
+    def _check_unavoidable(self, collection: str, ids: Sequence[int]) -> None:
+        """No create may have been sent when the same had stood in BMS for so long that looking would have found it."""
+        ours = [each for each in ids if each not in self._planted[collection]]
+        made_at = {each: self._world.store.get(collection, each)["CreatedOn"] for each in ours}
+        for earlier, later in permutations(ours, 2):
+            seen_since, sent_at = made_at[earlier], self._sent_at(made_at[later])
+            was_hidden = any(
+                seen_since <= list_.at <= sent_at and list_.at - seen_since < timedelta(seconds=list_.seconds)
+                for list_ in self._wire.stale
+            )
+            if sent_at - seen_since > self._patience and not was_hidden:
+                raise SimulationError(
+                    f"{collection} {later} was sent at {sent_at:%H:%M:%S}, though {earlier} was there to be found "
+                    f"since {seen_since:%H:%M:%S}."
+                )
+
+    def _sent_at(self, made_at: datetime) -> datetime:
+        """When the create was sent that BMS applied at this time: then, unless it is one that was applied late."""
+        if any(call.at == made_at and call.method == "POST" for call in self._world.calls):
+            return made_at
+        late = [each for each in self._wire.late if each.at + timedelta(seconds=each.seconds) <= made_at]
+        return min(late, key=lambda each: made_at - each.at - timedelta(seconds=each.seconds)).at
+
+    def _check_strays(self, links: Iterable[Link], items: Collection[int]) -> None:
+        """Whatever we have made is some quote's, or people were told of it."""
+        linked = {*items, *self._told}
+        for link in links:
+            linked |= {each for name in LINKED if (each := getattr(link, f"{name}_id")) is not None}
+        for collection in COLLECTIONS:
+            strays = {row["Id"] for row in self._world.store.all(collection)} - self._planted[collection] - linked
+            if strays:
+                raise SimulationError(f"{collection} {sorted(strays)} are no quote's, and nobody was told of them.")
 
     def _check_quote(self, quote: Quote, link: Link, lines: dict[str, LinkLine]) -> None:
         wanted, store = quote.newest, self._world.store

@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -44,7 +44,7 @@ CREATE = (*WRITE, "missing_id", "late_apply", "late_apply", "drop_after")
 
 @dataclass(slots=True)
 class Weather:
-    """How often calls go wrong in a seed, and of which kinds."""
+    """How often calls go wrong in a play, and of which kinds."""
 
     chance: random.Random
     probability: float
@@ -64,9 +64,22 @@ class Weather:
             fitting = [kind for kind in kinds if kind in self.kinds]
         return self.chance.choice(fitting) if fitting else None
 
+    def seconds(self, kind: str) -> float:
+        """How late a create is applied, how much a list is behind, or how long BMS throttles."""
+        return self.chance.choice(LATE if kind == "late_apply" else STALE if kind == "stale_list" else (1, 30))
+
     def calm(self) -> None:
         """Nothing goes wrong any more."""
         self.probability = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """A call that was late or behind: ``seconds`` is by how much."""
+
+    at: datetime
+    path: str
+    seconds: float
 
 
 ALL_KINDS = tuple(sorted({*READ, *CREATE}))
@@ -84,6 +97,10 @@ class VirtualWire(Wire):
         self._world: World = bms.state.world
         self._weather = weather
         self._tell = tell
+        self.late: list[Odd] = []
+        """Creates that BMS applies late."""
+        self.stale: list[Odd] = []
+        """Lists that were behind."""
 
     async def send(
         self,
@@ -107,7 +124,7 @@ class VirtualWire(Wire):
         self._say(method, path, fault)
         if fault is not None:
             self._weather.met[fault] += 1
-            self._order(fault)
+            self._order(fault, path)
         if fault == "unsent":
             raise UnsentError("no connection came about")
         answer = await self._hand_over(method, path, parts)
@@ -122,13 +139,15 @@ class VirtualWire(Wire):
     def _say(self, method: str, path: str, fault: str | None) -> None:
         self._tell(f"{method} {path}" + (f"  << {fault}" if fault else ""))
 
-    def _order(self, fault: str) -> None:
+    def _order(self, fault: str, path: str) -> None:
         """Have the sandbox play its part of the fault on the one call that follows."""
         if fault not in set(FaultKind):
             return
-        chance = self._weather.chance
-        seconds = chance.choice(LATE if fault == "late_apply" else STALE if fault == "stale_list" else (1, 30))
-        self._world.faults.waiting[:] = [Fault(FaultKind(fault), status=chance.choice(STATUSES), seconds=seconds)]
+        seconds = self._weather.seconds(fault)
+        if fault in ("late_apply", "stale_list"):
+            (self.late if fault == "late_apply" else self.stale).append(Odd(self._stage.now, path, seconds))
+        status = self._weather.chance.choice(STATUSES)
+        self._world.faults.waiting[:] = [Fault(FaultKind(fault), status=status, seconds=seconds)]
 
     async def _hand_over(self, method: str, path: str, parts: Mapping[str, Any]) -> WireAnswer | None:
         scope, body = _request(method, path, parts)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -97,12 +97,19 @@ async def take_back(session: AsyncSession, connection_id: str, kind: str, key: s
     """Forget one sending that BMS has certainly not applied; one before it that is still in doubt stays in doubt."""
     this = (*_is(connection_id, kind, key), Intent.sent_at == sent_at, Intent.state == OPEN)
     await session.execute(delete(Intent).where(*this, Intent.audit_at.is_(None)))
-    await session.execute(update(Intent).where(*this).values(state=RESEND, sends=Intent.sends - 1))
+    taken_back = {"state": RESEND, "sends": Intent.sends - 1, "look_at": Intent.sent_at}
+    await session.execute(update(Intent).where(*this).values(taken_back))
 
 
 async def withdraw(session: AsyncSession, connection_id: str, kind: str, key: str) -> None:
-    """Forget the note: the create was certainly not applied, or what it made is gone."""
-    await session.execute(delete(Intent).where(*_is(connection_id, kind, key)))
+    """Forget what the create made: it is gone from BMS, or another is to be made.
+
+    The note of a create that was sent twice stays until its late look, since BMS may still apply the other sending;
+    only an opportunity that was left, or that a user has deleted, is not asked after any more.
+    """
+    this = _is(connection_id, kind, key)
+    await session.execute(delete(Intent).where(*this, or_(Intent.audit_at.is_(None), Intent.kind == "opportunity")))
+    await session.execute(update(Intent).where(*this).values(state=RESEND, result=None, look_at=None))
 
 
 async def doubt(
@@ -123,16 +130,16 @@ async def doubt(
     )
 
 
-async def allow_again(session: AsyncSession, intent: Intent, *, audit_at: datetime) -> None:
-    """Note that the create was looked for and not found, so that it may be sent once more.
+async def allow_again(session: AsyncSession, intent: Intent, *, looked_at: datetime, audit_at: datetime) -> None:
+    """Note that the create was looked for and not found, so that it may be sent once more soon after.
 
-    The late look is due from now on, whether it is sent again or not: what BMS applies late may stand beside what
-    somebody else has made meanwhile.
+    The late look is due from now on, whether it is sent again or not: BMS may still apply it, though the quote may
+    want something else by then.
     """
     await session.execute(
         update(Intent)
         .where(*_is(intent.connection_id, intent.kind, intent.key), Intent.sent_at == intent.sent_at)
-        .values(state=RESEND, look_at=None, audit_at=audit_at)
+        .values(state=RESEND, look_at=looked_at, audit_at=audit_at)
     )
 
 
@@ -163,11 +170,14 @@ async def take_over(session: AsyncSession, intent: Intent, *, quote_id: str) -> 
 
 
 async def due_audits(session: AsyncSession, *, limit: int, again_after: timedelta) -> list[Intent]:
-    """Claim re-sent creates whose late look is due; one that is not finished is claimed again after a while."""
+    """Claim creates in doubt whose late look is due, whether they were sent again or only might have been.
+
+    One whose look is not finished is claimed again after a while.
+    """
     due = (
         select(Intent.connection_id, Intent.kind, Intent.key)
         .join(Connection, Connection.id == Intent.connection_id)
-        .where(Intent.audit_at <= func.now(), Intent.state == DONE, Connection.state == "active")
+        .where(Intent.audit_at <= func.now(), Intent.state != OPEN, Connection.state == "active")
         .order_by(Intent.audit_at)
         .limit(limit)
         .with_for_update(of=Intent, skip_locked=True)
@@ -184,12 +194,10 @@ async def due_audits(session: AsyncSession, *, limit: int, again_after: timedelt
 
 
 async def audited(session: AsyncSession, intent: Intent) -> None:
-    """Note that the late look is done; one for a sending since then stays due."""
-    await session.execute(
-        update(Intent)
-        .where(*_is(intent.connection_id, intent.kind, intent.key), Intent.sent_at == intent.sent_at)
-        .values(audit_at=None)
-    )
+    """Note that the late look is done, unless the create was sent since; one that was never sent again is forgotten."""
+    this = (*_is(intent.connection_id, intent.kind, intent.key), Intent.sent_at == intent.sent_at)
+    await session.execute(delete(Intent).where(*this, Intent.state == RESEND))
+    await session.execute(update(Intent).where(*this).values(audit_at=None))
 
 
 async def done_of(session: AsyncSession, connection_id: str, quote_id: str, kind: str) -> list[Intent]:

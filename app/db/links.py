@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -84,12 +84,17 @@ async def forget_item(session: AsyncSession, connection_id: str, kind: str, key:
 
 
 async def forget_lines(session: AsyncSession, connection_id: str, quote_id: str) -> None:
-    """Forget the whole line map of a quote, and that its lines were ever sent."""
+    """Forget the whole line map of a quote, and that its lines were ever sent.
+
+    Of creates that were in doubt the note stays until their late look: BMS may still apply them where they were sent.
+    """
     await session.execute(
         delete(LinkLine).where(LinkLine.connection_id == connection_id, LinkLine.quote_id == quote_id)
     )
-    await session.execute(
-        delete(Intent).where(
-            Intent.connection_id == connection_id, Intent.quote_id == quote_id, Intent.kind.in_(["line", "quotation"])
-        )
+    sent = (
+        Intent.connection_id == connection_id,
+        Intent.quote_id == quote_id,
+        Intent.kind.in_(["line", "quotation"]),
     )
+    await session.execute(delete(Intent).where(*sent, Intent.audit_at.is_(None)))
+    await session.execute(update(Intent).where(*sent).values(state="resend", result=None, look_at=None))

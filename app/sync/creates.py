@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import intents, issues, lanes, links
+from app.db import intents, issues, lanes
 from app.db.lanes import LeaseLostError
-from app.db.tables import Intent, LinkLine
+from app.db.tables import Intent
 from app.kaseya import (
     CapabilityMissingError,
     KaseyaAmbiguousError,
@@ -21,7 +21,9 @@ from app.kaseya import (
 )
 from app.sync.errand import Errand
 from app.sync.looks import SHARED, all_sent, cannot_be_found, look
-from app.sync.problems import AnotherMakesItError, InDoubtError, NeedsPersonError, Problem
+from app.sync.places import fits, remember
+from app.sync.problems import AnotherMakesItError, InDoubtError, NeedsPersonError, OutdatedPlanError
+from app.sync.stops import several_found, unwanted_found
 
 LOOKS = 2
 TRUSTED_FOR = timedelta(hours=1)
@@ -46,9 +48,14 @@ async def create(errand: Errand, kind: str, key: str, *, hint: Mapping[str, Any]
     """Create one record at most once, and remember it in the quote's link.
 
     ``hint`` is what finds the record again. Raises :class:`InDoubtError` when the answer is lost,
-    :class:`AnotherMakesItError` while another quote is creating the same, and KaseyaError when nothing was created.
+    :class:`AnotherMakesItError` while another quote is creating the same, :class:`OutdatedPlanError` when an earlier
+    sending of it was found after all, and KaseyaError when nothing was created.
     """
     declared = await _declare(errand, kind, key, hint=dict(hint))
+    if isinstance(declared, Intent):
+        await _look_again(errand, declared)
+        declared = await _declare(errand, kind, key, hint=dict(hint))
+    assert not isinstance(declared, Intent), "it was looked for just now"
     if isinstance(declared, dict):
         await _take_over_result(errand, kind, hint=hint, result=declared)
         return declared
@@ -93,24 +100,40 @@ async def _resolve(errand: Errand, intent: Intent) -> None:
     else:
         async with errand.database.transaction() as session:
             await lanes.hold(session, errand.claim)
-            await intents.allow_again(session, intent, audit_at=errand.clock() + errand.audit_after)
+            await _allow_again(session, errand, intent)
 
 
-def several_found(intent: Intent, found: list[Result]) -> Problem:
-    """BMS holds more than one record of what was to be created once."""
-    ids = ", ".join(str(each["id"]) for each in found)
-    return Problem(
-        code="duplicate-found",
-        title=f"BMS holds this quote's {intent.kind} more than once",
-        detail=f"An answer of BMS was lost, and looking for the {intent.kind} found {len(found)} of them: {ids}. "
-        f"The quote is linked with {found[0]['id']}.",
-        remedy="Remove the others in BMS (or close them), then press Retry.",
-        candidates=[{"kaseya_id": str(each["id"])} for each in found],
+async def _allow_again(session: AsyncSession, errand: Errand, intent: Intent) -> None:
+    now = errand.clock()
+    await intents.allow_again(session, intent, looked_at=now, audit_at=now + errand.audit_after)
+
+
+async def _look_again(errand: Errand, intent: Intent) -> None:
+    """Look once more where the last look is too long ago to send again after it.
+
+    Raises :class:`OutdatedPlanError` where BMS has applied the create since then: the record is linked as it was sent.
+    """
+    found = [] if cannot_be_found(errand, intent) else await look(errand.urgently(), intent)
+    if not found:
+        async with errand.database.transaction() as session:
+            await lanes.hold(session, errand.claim)
+            await _allow_again(session, errand, intent)
+        return
+    if not fits(intent, errand.link):
+        raise NeedsPersonError(unwanted_found(intent, found, linked=None))
+    await _close(
+        errand, intent.kind, intent.key, sent_at=intent.sent_at, hint=intent.hint, result=found[0], fenced=True
     )
+    if len(found) > 1:
+        raise NeedsPersonError(several_found(intent, found))
+    raise OutdatedPlanError(f"BMS has created the {intent.kind} after all, when nobody looked any more.")
 
 
-async def _declare(errand: Errand, kind: str, key: str, *, hint: Result) -> datetime | Result:
-    """Commit the intent, under the fence, and return its time; or the result of an earlier create of the same."""
+async def _declare(errand: Errand, kind: str, key: str, *, hint: Result) -> datetime | Result | Intent:
+    """Commit the intent, under the fence, and return its time; or the result of an earlier create of the same.
+
+    An earlier sending that was given up too long ago is returned as it is: it has to be looked for first.
+    """
     async with errand.database.transaction() as session:
         await lanes.hold(session, errand.claim)
         intent = await intents.declare(session, errand.connection_id, kind, key, quote_id=errand.quote_id, hint=hint)
@@ -121,6 +144,9 @@ async def _declare(errand: Errand, kind: str, key: str, *, hint: Result) -> date
             return intent.result
         if intent.state == intents.OPEN:
             await _wait_or_take_over(session, errand, intent)
+        if intent.state == intents.RESEND and intent.look_at is not None and now - intent.look_at >= errand.grace:
+            session.expunge(intent)
+            return intent
         audit_at = None
         if intent.state == intents.RESEND:
             audit_at = now + errand.audit_after
@@ -173,7 +199,7 @@ async def _close(
             await lanes.hold(session, errand.claim)
         other = await intents.close_sending(session, errand.connection_id, kind, key, sent_at=sent_at, result=result)
         if other is None:
-            await _remember(session, errand, kind, hint, result)
+            await remember(session, errand, kind, hint, result)
         elif other.result is not None and other.result["id"] != result["id"]:
             said = asdict(several_found(other, [other.result, result]))
             await issues.open_issue(session, errand.connection_id, errand.quote_id, **said)
@@ -186,47 +212,4 @@ async def _take_over_result(errand: Errand, kind: str, *, hint: Mapping[str, Any
     """Link what an earlier create of the same has made, this quote's or another's."""
     async with errand.database.transaction() as session:
         await lanes.hold(session, errand.claim)
-        await _remember(session, errand, kind, hint, result)
-
-
-async def _remember(session: AsyncSession, errand: Errand, kind: str, hint: Mapping[str, Any], result: Result) -> None:
-    """Write what was made into the quote's link, or into the item map."""
-    connection_id, quote_id, made = errand.connection_id, errand.quote_id, result["id"]
-    match kind:
-        case "service" | "product":
-            priced = {"unit_price": hint.get("unit_price"), "unit_cost": hint.get("unit_cost")}
-            await links.save_item(session, connection_id, kind, hint["key"], kaseya_id=made, **priced)
-        case "line":
-            values = {name: hint[name] for name in ("item_kind", "item_id")} | {
-                "sent": result.get("sent", hint["sent"])
-            }
-            await links.save_line(
-                session, connection_id, quote_id, hint["line_id"], kaseya_line_id=made, removed=False, **values
-            )
-            errand.lines[hint["line_id"]] = LinkLine(line_id=hint["line_id"], kaseya_line_id=made, **values)
-        case _:
-            values = link_values(kind, hint, result)
-            await links.save(session, connection_id, quote_id, **values)
-            for name, value in values.items():
-                setattr(errand.link, name, value)
-
-
-def link_values(kind: str, hint: Mapping[str, Any], result: Result) -> dict[str, Any]:
-    """The link's columns that a created record fills."""
-    match kind:
-        case "account":
-            return {"account_id": result["id"], "location_id": result["location_id"]}
-        case "contact":
-            return {"contact_id": result["id"]}
-        case "opportunity":
-            return {"opportunity_id": result["id"], "opportunity_sent": hint["sent"]}
-        case "quotation":
-            return {"quotation_id": result["id"], "quotation_sent": result.get("sent", hint["sent"])}
-        case "note":
-            return {"noted_url": hint["url"]}
-        case _:
-            return {
-                "attachment_id": result["id"],
-                "attachment_digest": hint["digest"],
-                "attachment_name": hint["name"],
-            }
+        await remember(session, errand, kind, hint, result)

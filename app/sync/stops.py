@@ -1,7 +1,9 @@
 """What stops a quote until a person has acted, in words: what, why, and how to mend it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from app.db.tables import Intent
 from app.kaseya import Account
 from app.sync.problems import Problem
 
@@ -69,3 +71,33 @@ def quotation_ambiguous(opportunity_id: int, ids: Sequence[int]) -> Problem:
         candidates=[{"kaseya_id": str(each)} for each in ids],
         context={"kind": "quotation"},
     )
+
+
+def several_found(intent: Intent, found: Sequence[Mapping[str, Any]]) -> Problem:
+    """BMS holds more than one record of what was to be created once; the first is the quote's."""
+    ids = ", ".join(str(each["id"]) for each in found)
+    return Problem(
+        code="duplicate-found",
+        title=f"BMS holds this quote's {intent.kind} more than once",
+        detail=f"An answer of BMS was lost, and looking for the {intent.kind} found {len(found)} of them: {ids}. "
+        f"The quote is linked with {found[0]['id']}.",
+        remedy="Remove the others in BMS (or close them), then press Retry.",
+        candidates=_candidates(found),
+    )
+
+
+def unwanted_found(intent: Intent, found: Sequence[Mapping[str, Any]], *, linked: int | None) -> Problem:
+    """BMS has created a record so late that the quote has gone on without it."""
+    ids = ", ".join(str(each["id"]) for each in found)
+    instead = "belongs to another account or opportunity by now" if linked is None else f"is linked with {linked}"
+    return Problem(
+        code="duplicate-found",
+        title=f"BMS holds a {intent.kind} that this quote does not want any more",
+        detail=f"An answer of BMS was lost, and the {intent.kind} was found late: {ids}. The quote {instead}.",
+        remedy=f"Remove the {intent.kind} in BMS unless somebody else needs it, then press Retry.",
+        candidates=_candidates(found if linked is None else [{"id": linked}, *found]),
+    )
+
+
+def _candidates(found: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    return [{"kaseya_id": str(each["id"])} for each in found]

@@ -1,14 +1,12 @@
 """A slice of `make simulate`: the engine in virtual time, with crashes, faults and late answers decided by seeds."""
 
-from collections.abc import Iterator
-
 import pytest
-import structlog
 
 from app.kaseya import KaseyaAmbiguousError
 from app.sync import creates
-from simulation.house import hush, opened, prepare
+from simulation.house import opened
 from simulation.play import Play
+from simulation.script import Script
 from simulation.series import play_seeds
 
 SLICE = 4
@@ -17,42 +15,30 @@ LATE_LINE_OF_BEFORE = 285
 REPLAYED = 7
 
 
-@pytest.fixture(autouse=True)
-def silence() -> Iterator[None]:
-    """What goes wrong on purpose is not logged; other tests' logs are as they were afterwards."""
-    configured = structlog.get_config()
-    hush()
-    yield
-    structlog.configure(**configured)
-
-
-async def test_a_slice_of_seeds_leaves_every_quote_in_bms_once_and_as_it_should_be(empty_database_url: str) -> None:
-    await prepare(empty_database_url)
-    reports, failures = await play_seeds(empty_database_url, [*range(SLICE), LATE_LINE_OF_BEFORE])
+async def test_a_slice_of_seeds_leaves_every_quote_in_bms_once_and_as_it_should_be(playable: str) -> None:
+    reports, failures = await play_seeds(playable, [*range(SLICE), LATE_LINE_OF_BEFORE])
     assert [(seed, complaint) for seed, complaint, _ in failures] == []
     assert sum(sum(report.faults.values()) for report in reports) > 0
     assert sum(report.crashes for report in reports) > 0
 
 
-async def test_a_seed_plays_again_exactly_as_before(empty_database_url: str) -> None:
-    await prepare(empty_database_url)
+async def test_a_seed_plays_again_exactly_as_before(playable: str) -> None:
     stories = []
-    async with opened(empty_database_url) as engine:
+    async with opened(playable) as engine:
         for _ in range(2):
-            play = Play(REPLAYED, engine)
+            play = Play(Script.of_seed(REPLAYED), engine)
             await play.run()
             stories.append(play.trace)
     assert stories[0] == stories[1]
 
 
 async def test_an_engine_that_sends_again_without_looking_is_found_out(
-    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+    playable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(creates, "NOTHING_HAPPENED", (*creates.NOTHING_HAPPENED, KaseyaAmbiguousError))
-    await prepare(empty_database_url)
     failures: list[tuple[int, str, list[str]]] = []
     for seed in range(60):
-        _, failures = await play_seeds(empty_database_url, [seed])
+        _, failures = await play_seeds(playable, [seed])
         if failures:
             break
     ((_, complaint, _),) = failures

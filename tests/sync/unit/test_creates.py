@@ -26,8 +26,9 @@ from app.kaseya import (
     KaseyaTransientError,
 )
 from app.settings import sqlalchemy_url
-from app.sync.creates import Result, create, link_values, resolve
+from app.sync.creates import Result, create, resolve
 from app.sync.errand import Errand
+from app.sync.places import link_values
 from app.sync.problems import AnotherMakesItError, InDoubtError, NeedsPersonError, Problem
 from tests.sync.unit.errands import AUDIT_AFTER, BASE, GRACE, MARK, NOW, OpenGate, an_errand, client_on
 
@@ -423,7 +424,7 @@ async def test_what_is_not_found_is_looked_for_twice_and_then_may_be_sent_again(
     errand.clock = lambda: NOW + GRACE
     await resolve(errand)
     row = await the_intent(errand.database)
-    assert (row.state, row.look_at, row.audit_at) == ("resend", None, NOW + GRACE + AUDIT_AFTER)
+    assert (row.state, row.look_at, row.audit_at) == ("resend", NOW + GRACE, NOW + GRACE + AUDIT_AFTER)
 
 
 async def test_a_line_that_nobody_can_look_for_is_a_persons(errand: Errand, bms: respx.MockRouter) -> None:
