@@ -8,8 +8,8 @@ from benchmarks.verdict import Bar, Verdict
 MARGIN, GAP = 16, 8
 LONGEST_BAR, VALUE_WIDTH = 420, 90
 TITLE_HEIGHT, ROW_HEIGHT, BAR_HEIGHT, FOOT_HEIGHT = 44, 30, 18, 28
-LETTER = 6.8
-"""How wide a letter of a label is, at most, in its font of 13 pixels: an SVG cannot measure its own text."""
+LETTER, BOLD_LETTER = 6.8, 7.6
+"""How wide a letter is, at most, in its font of 13 pixels: an SVG cannot measure its own text."""
 FEWEST_DIGITS = 100
 
 STYLE = """
@@ -31,7 +31,7 @@ STYLE = """
 def draw(verdict: Verdict) -> str:
     """Draw the bars of a verdict from top to bottom, the first one standing out as ours."""
     left = MARGIN + LETTER * max(len(bar.label) for bar in verdict.bars) + GAP
-    width = left + LONGEST_BAR + VALUE_WIDTH + MARGIN
+    width = max(left + LONGEST_BAR + VALUE_WIDTH, MARGIN + BOLD_LETTER * len(verdict.what)) + MARGIN
     height = TITLE_HEIGHT + ROW_HEIGHT * len(verdict.bars) + FOOT_HEIGHT
     said = ", ".join(f"{bar.label} {figure(bar.value)}" for bar in verdict.bars)
     name = escape(f"{verdict.what}: {said} {verdict.unit}".strip())

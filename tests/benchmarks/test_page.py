@@ -92,6 +92,16 @@ def test_bars_are_as_long_as_their_values_and_stay_inside_of_the_picture() -> No
     assert words == ["Rate & tail", "ours", "12,346", "<D>", "6,173", "events/s · make bench ARGS=3"]
 
 
+def test_a_picture_is_as_wide_as_its_title() -> None:
+    bars = [Bar("ours", 1.0)]
+    short, long = (
+        Verdict(row=1, what="w" * length, target="", measured="", ok=True, bound="", bars=bars) for length in (1, 200)
+    )
+    widths = [float(ET.fromstring(draw(each)).attrib["viewBox"].split()[2]) for each in (short, long)]  # noqa: S314 - ours
+    assert widths[0] < 600
+    assert widths[1] > 200 * 7
+
+
 def test_a_picture_of_nothing_but_zeros_can_be_drawn() -> None:
     verdict = Verdict(row=1, what="Calls", target="0", measured="0", ok=True, bound="", bars=[Bar("ours", 0.0)])
     assert 'width="1.0"' in draw(verdict)
