@@ -314,29 +314,29 @@ async def test_a_stale_note_is_taken_over_by_one_quote_only(database: Database) 
 async def test_a_quotes_open_creates_come_oldest_first(database: Database) -> None:
     await store(
         database,
-        noted(key="second", sent_at=LATER),
-        noted(key="first"),
+        noted(key="a-second", sent_at=LATER),
+        noted(key="z-first"),
         noted(key="done", state=DONE),
         noted(key="resend", state=RESEND),
         noted(key="others", quote_id="q-2"),
         noted("b", key="elsewhere"),
     )
     async with database.transaction() as session:
-        assert [each.key for each in await intents.open_of(session, "a", "q-1")] == ["first", "second"]
+        assert [each.key for each in await intents.open_of(session, "a", "q-1")] == ["z-first", "a-second"]
 
 
 async def test_what_was_made_of_one_kind_comes_oldest_first(database: Database) -> None:
     await store(
         database,
-        noted(key="second", sent_at=LATER, state=DONE),
-        noted(key="first", state=DONE),
+        noted(key="a-second", sent_at=LATER, state=DONE),
+        noted(key="z-first", state=DONE),
         noted(key="open"),
         noted(kind="note", key="note", state=DONE),
         noted(key="others", quote_id="q-2", state=DONE),
         noted("b", key="elsewhere", state=DONE),
     )
     async with database.transaction() as session:
-        assert [each.key for each in await intents.done_of(session, "a", "q-1", "line")] == ["first", "second"]
+        assert [each.key for each in await intents.done_of(session, "a", "q-1", "line")] == ["z-first", "a-second"]
 
 
 AGAIN = timedelta(hours=1)
