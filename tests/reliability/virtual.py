@@ -11,21 +11,26 @@ from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.connections.clients import Clients, Pulse
 from app.connections.doors import load_door
+from app.connections.sealed import seal_credentials
+from app.connections.secrets import Vault
 from app.db import lanes
 from app.db.lanes import LeaseLostError
-from app.db.tables import Issue, Run
+from app.db.tables import Connection, Issue, Pace, Run
 from app.db.tables import Quote as QuoteRow
 from app.directory import Directory
 from app.house import House
 from app.intake.accept import Debounce, accept
 from app.intake.doors import Doors
 from app.intake.group_commit import Inbox
+from app.kaseya import Capability, Credentials
 from app.settings import seconds
 from app.sync.run import LaneRun
 from app.sync.settling import settle_alone
+from sandbox import seed
 from sandbox.app import create_app
 from sandbox.world import World
 from simulation import people
@@ -34,7 +39,7 @@ from simulation.people import CONNECTION_ID
 from simulation.play import Engine
 from simulation.quotes import STARTED, Quote, delivery, make_quotes
 from simulation.stage import Actor, Stage
-from simulation.wire import VirtualWire, Weather
+from simulation.wire import BASE_URL, VirtualWire, Weather
 
 WeatherT = TypeVar("WeatherT", bound=Weather)
 
@@ -75,21 +80,22 @@ class Shift:
     def __init__(self, engine: Engine, stage: Stage, wire: VirtualWire) -> None:
         self.engine = engine
         self.stage = stage
+        self.wire = wire
         self._chance = random.Random(1)
         self._idle = [_house(engine, stage, wire) for _ in range(PROCESSES)]
         self._busy: dict[Actor, House] = {}
         self._may_be_due = True
 
-    async def accept(self, quotes: Iterable[Quote]) -> None:
+    async def accept(self, quotes: Iterable[Quote], connection_id: str = CONNECTION_ID) -> None:
         """Take the first event of each quote."""
         await self.engine.inbox.execute("SELECT set_config('simulation.now', $1, false)", self.stage.now.isoformat())
-        deliveries = [delivery(CONNECTION_ID, quote, 1) for quote in quotes]
+        deliveries = [delivery(connection_id, quote, 1) for quote in quotes]
         self._may_be_due = True
         await accept(self.engine.inbox, deliveries, debounce=DEBOUNCE, now=self.stage.now)
 
     async def work(self, *, until: datetime | None = None, is_over: Callable[[], bool] = lambda: False) -> None:
-        """Claim and work until nothing is due before this moment, and the clock stands there."""
-        while not is_over():
+        """Claim and work until the clock stands at this moment; without one, until nothing is owed any more."""
+        while not is_over() and (until is None or self.stage.now < until):
             if self._may_be_due and self._idle:
                 await self._claim()
             if self._busy:
@@ -99,7 +105,7 @@ class Shift:
                 if due_in is None or (until is not None and self.stage.now + due_in > until):
                     break
                 await self._advance(self.stage.now + max(due_in, timedelta(milliseconds=1)))
-        if until is not None:
+        if until is not None and self.stage.now < until:
             await self._advance(until)
 
     async def _advance(self, moment: datetime) -> None:
@@ -156,6 +162,24 @@ class Shift:
             return list(await session.scalars(wanted))
 
 
+async def connect(session: AsyncSession, vault: Vault, connection_id: str) -> None:
+    """Store a connection to the sandbox, as signing in and saving settings would."""
+    row = Connection(
+        id=connection_id,
+        name=connection_id,
+        server="custom",
+        base_url=BASE_URL,
+        state="active",
+        capabilities=[capability.value for capability in Capability],
+        settings=dict(people.SETTINGS),
+        time_zone="UTC",
+    )
+    seal_credentials(vault, row, Credentials(seed.COMPANY, seed.USERNAME, seed.PASSWORD))
+    session.add(row)
+    await session.flush()
+    session.add(Pace(connection_id=connection_id))
+
+
 def _house(engine: Engine, stage: Stage, wire: VirtualWire) -> House:
     pulse = Pulse(clock=stage.clock, monotonic=stage.monotonic, sleep=stage.sleep)
     clients = Clients(engine.database, engine.vault, wire, engine.settings, pulse=pulse)
@@ -174,22 +198,25 @@ def _house(engine: Engine, stage: Stage, wire: VirtualWire) -> House:
 
 @asynccontextmanager
 async def shift(
-    database_url: str, make_weather: Callable[[Stage], WeatherT]
+    database_url: str, make_weather: Callable[[Stage], WeatherT], *others: str, **settings: Any
 ) -> AsyncIterator[tuple[Shift, WeatherT, World]]:
-    """Workers that are connected to the sandbox, both in virtual time; what goes wrong on purpose is not logged."""
+    """Workers that are connected to the sandbox, both in virtual time; what goes wrong on purpose is not logged.
+
+    ``others`` are the ids of connections beside the one; ``settings`` change the service's own.
+    """
     configured: dict[str, Any] = structlog.get_config()
     hush()
     await prepare(database_url)
     stage = Stage(STARTED)
     bms = create_app(contract="extended", clock=stage.clock, sleep=stage.delay)
     async with opened(database_url) as engine:
+        engine.settings = engine.settings.model_copy(update=settings)
         await engine.database.begin_seed(stage)
         weather = make_weather(stage)
         wire = VirtualWire(stage, bms, weather, lambda said: None)  # noqa: ARG005 - nobody listens
         async with engine.database.transaction() as session:
-            people.connect(session, engine.vault, is_extended=True)
-            await session.flush()
-            await people.make_turn(session)
+            for connection_id in (CONNECTION_ID, *others):
+                await connect(session, engine.vault, connection_id)
         try:
             yield Shift(engine, stage, wire), weather, bms.state.world
         finally:
