@@ -54,7 +54,12 @@ AREAS: Mapping[str, Area] = {
         tests=("tests/quotes/test_ordering.py", "tests/intake/test_fold.py"),
     ),
     "intent": Area(
-        parts=(Part(path="app/db/intents.py"), Part(path="app/sync/creates.py"), Part(path="app/sync/looks.py")),
+        parts=(
+            Part(path="app/db/intents.py"),
+            Part(path="app/sync/creates.py"),
+            Part(path="app/sync/looks.py"),
+            Part(path="app/sync/places.py", names=("fits", "remember", "link_values")),
+        ),
         tests=("tests/db/test_intents.py", "tests/sync/unit/test_creates.py", "tests/sync/unit/test_looks.py"),
     ),
     "budget": Area(

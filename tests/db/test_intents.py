@@ -294,6 +294,26 @@ async def test_what_may_be_sent_again_is_looked_for_late(database: Database) -> 
     }
 
 
+async def test_what_is_forgotten_leaves_no_note(database: Database) -> None:
+    await store(database, noted(state=DONE, result={"id": 1}), noted(kind="opportunity", state=DONE, audit_at=NOON))
+    async with database.transaction() as session:
+        await intents.withdraw(session, *KEY)
+        await intents.withdraw(session, "a", "opportunity", "k")
+    assert await rows(database) == {}
+
+
+async def test_what_is_forgotten_before_its_late_look_is_still_looked_for(database: Database) -> None:
+    await store(database, noted(state=DONE, result={"id": 1}, look_at=LATER, audit_at=FUTURE))
+    assert await changed_by(database, WRITES["withdraw"]) == {"state": "resend", "result": None, "look_at": None}
+
+
+async def test_after_its_late_look_what_was_not_sent_again_is_forgotten(database: Database) -> None:
+    await store(database, noted(state=RESEND, audit_at=NOON))
+    async with database.transaction() as session:
+        await intents.audited(session, await _read(session))
+    assert await rows(database) == {}
+
+
 async def test_a_late_look_is_made_once(database: Database) -> None:
     await store(database, noted(state=DONE, audit_at=NOON))
     assert await changed_by(database, WRITES["audited"]) == {"audit_at": None}

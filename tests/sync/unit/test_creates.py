@@ -28,8 +28,8 @@ from app.kaseya import (
 from app.settings import sqlalchemy_url
 from app.sync.creates import Result, create, resolve
 from app.sync.errand import Errand
-from app.sync.places import link_values
-from app.sync.problems import AnotherMakesItError, InDoubtError, NeedsPersonError, Problem
+from app.sync.places import fits, link_values
+from app.sync.problems import AnotherMakesItError, InDoubtError, NeedsPersonError, OutdatedPlanError, Problem
 from tests.sync.unit.errands import AUDIT_AFTER, BASE, GRACE, MARK, NOW, OpenGate, an_errand, client_on
 
 SECOND = timedelta(seconds=1)
@@ -447,6 +447,137 @@ async def test_who_lost_the_lease_settles_no_doubt(
         await resolve(errand)
     row = await the_intent(errand.database)
     assert (row.state, row.look_at, await stored(errand.database, Link)) == ("open", NOW, [])
+
+
+# Given up too long ago
+
+
+@pytest.mark.parametrize("looked_at", [None, NOW - GRACE + SECOND])
+async def test_what_was_looked_for_just_now_is_sent_again_without_another_look(
+    errand: Errand, bms: respx.MockRouter, looked_at: datetime | None
+) -> None:
+    await note(errand.database, state="resend", look_at=looked_at, hint=OPPORTUNITY)
+    send = Sending({"id": 9})
+    assert await create(errand, "opportunity", "k", hint=OPPORTUNITY, send=send) == {"id": 9}
+
+
+@pytest.fixture
+async def given_up(errand: Errand) -> Errand:
+    """An errand whose create was looked for in vain a grace time ago, so that BMS may have applied it since."""
+    errand.link.account_id = 7
+    await note(errand.database, state="resend", look_at=NOW - GRACE, looks=1, hint=OPPORTUNITY)
+    return errand
+
+
+async def test_what_was_given_up_a_grace_time_ago_is_looked_for_before_it_is_sent_again(
+    given_up: Errand, bms: respx.MockRouter
+) -> None:
+    route = bms.get(LIST).mock(return_value=listed())
+    urgent = OpenGate()
+    given_up.make_urgent_client = lambda: client_on(given_up.wire, urgent)
+    looked_at: list[datetime | None] = []
+
+    async def send() -> Result:
+        row = await the_intent(given_up.database)
+        looked_at.append(row.audit_at)
+        return {"id": 9}
+
+    assert await create(given_up, "opportunity", "k", hint=OPPORTUNITY, send=send) == {"id": 9}
+    assert (route.call_count, len(urgent.calls), looked_at) == (1, 1, [NOW + AUDIT_AFTER])
+    row = await the_intent(given_up.database)
+    assert (row.state, row.sends) == ("done", 2)
+    assert row.hint == {**OPPORTUNITY, "sent_before": [OPPORTUNITY["sent"]]}
+
+
+async def test_a_look_before_sending_again_is_noted_with_its_time(given_up: Errand, bms: respx.MockRouter) -> None:
+    bms.get(LIST).mock(return_value=listed())
+    with pytest.raises(KaseyaRejectedError):
+        await create(
+            given_up, "opportunity", "k", hint=OPPORTUNITY, send=Sending(KaseyaRejectedError("no", status=400))
+        )
+    row = await the_intent(given_up.database)
+    assert (row.state, row.sends, row.audit_at) == ("resend", 1, NOW + AUDIT_AFTER)
+
+
+async def test_what_bms_has_applied_after_all_is_linked_and_the_plan_is_made_anew(
+    given_up: Errand, bms: respx.MockRouter
+) -> None:
+    bms.get(LIST).mock(return_value=listed(5))
+    send = Sending({"id": 9})
+    with pytest.raises(OutdatedPlanError) as outdated:
+        await create(given_up, "opportunity", "k", hint={**OPPORTUNITY, "sent": {"subject": "new"}}, send=send)
+    assert str(outdated.value) == "BMS has created the opportunity after all, when nobody looked any more."
+    row = await the_intent(given_up.database)
+    assert (row.state, row.result, send.times) == ("done", {"id": 5}, 0)
+    (link,) = await stored(given_up.database, Link)
+    assert (link.opportunity_id, link.opportunity_sent) == (5, OPPORTUNITY["sent"])
+
+
+async def test_if_bms_has_applied_it_twice_a_person_is_told(given_up: Errand, bms: respx.MockRouter) -> None:
+    bms.get(LIST).mock(return_value=listed(6, 5))
+    with pytest.raises(NeedsPersonError) as told:
+        await create(given_up, "opportunity", "k", hint=OPPORTUNITY, send=Sending({"id": 9}))
+    assert told.value.problem.title == "BMS holds this quote's opportunity more than once"
+    assert told.value.problem.candidates == [{"kaseya_id": "5"}, {"kaseya_id": "6"}]
+    assert given_up.link.opportunity_id == 5
+
+
+async def test_what_bms_has_applied_after_all_for_another_account_is_a_persons(
+    given_up: Errand, bms: respx.MockRouter
+) -> None:
+    given_up.link.account_id = 8
+    bms.get(LIST).mock(return_value=listed(5))
+    with pytest.raises(NeedsPersonError) as told:
+        await create(given_up, "opportunity", "k", hint=OPPORTUNITY, send=Sending({"id": 9}))
+    assert told.value.problem.code == "duplicate-found"
+    assert told.value.problem.detail.endswith("The quote belongs to another account or opportunity by now.")
+    assert told.value.problem.candidates == [{"kaseya_id": "5"}]
+    assert (await the_intent(given_up.database)).state == "resend"
+    assert await stored(given_up.database, Link) == []
+
+
+@pytest.mark.parametrize("found", [(), (5,)])
+async def test_who_lost_the_lease_while_looking_sends_and_links_nothing(
+    given_up: Errand, bms: respx.MockRouter, found: tuple[int, ...]
+) -> None:
+    async def answer(request: httpx.Request) -> httpx.Response:
+        await lose_lease(given_up.database)
+        return listed(*found)
+
+    bms.get(LIST).mock(side_effect=answer)
+    send = Sending({"id": 9})
+    with pytest.raises(LeaseLostError):
+        await create(given_up, "opportunity", "k", hint=OPPORTUNITY, send=send)
+    row = await the_intent(given_up.database)
+    assert (row.state, row.look_at, send.times) == ("resend", NOW - GRACE, 0)
+
+
+async def test_a_line_that_nobody_can_look_for_is_sent_again_as_a_person_has_said(
+    errand: Errand, bms: respx.MockRouter
+) -> None:
+    await note(errand.database, "line", state="resend", look_at=NOW - GRACE, hint=LINE)
+    errand.client.capabilities = frozenset()
+    assert await create(errand, "line", "k", hint=LINE, send=Sending({"id": 55})) == {"id": 55}
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [
+        ("contact", "account_id"),
+        ("opportunity", "account_id"),
+        ("quotation", "opportunity_id"),
+        ("line", "quotation_id"),
+    ],
+)
+def test_a_record_fits_as_long_as_the_quote_is_where_it_was(kind: str, column: str) -> None:
+    intent = Intent(kind=kind, hint={column: 7})
+    assert fits(intent, Link(**{column: 7}))
+    assert not fits(intent, Link(**{column: 8}))
+
+
+@pytest.mark.parametrize("kind", ["account", "service", "product", "attachment", "note"])
+def test_what_belongs_to_no_other_record_always_fits(kind: str) -> None:
+    assert fits(Intent(kind=kind, hint={}), Link())
 
 
 # What is remembered
