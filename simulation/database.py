@@ -145,6 +145,12 @@ class VirtualDatabase(Database):
             yield session
         await self.stage.stand("committed")
 
+    async def close(self) -> None:
+        """Close the connection."""
+        await super().close()
+        if not self.connection.is_closed():
+            await self.connection.close()
+
     async def begin_seed(self, stage: Stage) -> None:
         """Forget the seed before, rows and time."""
         self.stage = self.connection.stage = stage

@@ -1,5 +1,6 @@
 """What plays of a simulation need: silence, and a database that reads the virtual clock."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -17,6 +18,13 @@ def silence() -> Iterator[None]:
     hush()
     yield
     structlog.configure(**configured)
+
+
+@pytest.fixture
+def playable_url(clean_database: str) -> str:
+    """The same database, for a test that is no coroutine."""
+    asyncio.run(install_clock(clean_database))
+    return clean_database
 
 
 @pytest.fixture
