@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bench import open_bench
-from benchmarks.calls.compare import count_naive, count_ours
+from benchmarks.calls.compare import count_naive, count_ours, is_new
 from benchmarks.calls.floor import Terms, floor_of
 from benchmarks.calls.workload import make_workload
 
@@ -29,7 +29,7 @@ def main(
 
 async def _count(quotes: int, terms: Terms) -> None:
     workload = make_workload(quotes)
-    floor = floor_of(workload, terms)
+    floor = floor_of(workload, terms, is_new=is_new(workload))
     async with open_bench(say=console.print) as bench:
         ours, idle = await count_ours(bench, workload, terms)
     naive = await count_naive(workload, terms)

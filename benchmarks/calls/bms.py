@@ -25,18 +25,20 @@ def open_bms(
 ) -> Starlette:
     """A sandbox with the workload's known items and customers. Its calls are in ``app.state.world``."""
     bms = create_app(contract=contract, clock=clock, sleep=sleep)
-    _plant_items(bms.state.world, workload.items)
+    for item in workload.items:
+        if item.is_known:
+            add_item(bms.state.world, item)
     _plant_customers(bms.state.world, workload.customers)
     return bms
 
 
-def _plant_items(world: World, items: Iterable[Item]) -> None:
-    for item in items:
-        price = {"UnitPrice": float(item.price), "UnitCost": float(item.price / 2)}
-        if item.is_known and item.kind == "service":
-            world.store.add("services", {"Name": item.code, **price})
-        elif item.is_known:
-            world.store.add("products", {"ProductNumber": item.code, "ProductName": item.name, **price})
+def add_item(world: World, item: Item) -> None:
+    """Have BMS hold an item: a service by the name of its code, since it has no other field for that."""
+    price = {"UnitPrice": float(item.price), "UnitCost": float(item.price / 2)}
+    if item.kind == "service":
+        world.store.add("services", {"Name": item.code, **price})
+    else:
+        world.store.add("products", {"ProductNumber": item.code, "ProductName": item.name, **price})
 
 
 def _plant_customers(world: World, customers: Iterable[Customer]) -> None:

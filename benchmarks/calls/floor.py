@@ -9,8 +9,9 @@ What it assumes, each as favourable as the rules allow:
   its users own some of its fields.
 - **Quotation**: one POST. Where the API cannot create it: one list and one GET to find the one that somebody made.
 - **Lines**: one POST each; one PUT for each changed one, one DELETE (else PUT) for each that goes.
-- **Items** that no quote before had: one call for each, or the pages of the list where these are fewer; one POST for
-  each that is missing. A product that the API cannot create is asked for again by each quote that has it.
+- **Items** that no quote before had: one call for each, two (by code, and then by name) for each that is missing, or
+  the pages of the list where these are fewer; one POST for each that is missing. A product that the API cannot create
+  is asked for again by each quote that has it.
 - **PDF**: one upload for each version that is not overtaken, one DELETE of the version before.
 - **Look-ups** (statuses, employees, warehouses): each once in every five minutes with a run, because a record that has
   gone from BMS has to be noticed.
@@ -55,10 +56,12 @@ class Run:
     number: int
 
 
-def floor_of(workload: Workload, terms: Terms) -> Counter[str]:
-    """The least calls by kind."""
+def floor_of(workload: Workload, terms: Terms, *, is_new: bool = True) -> Counter[str]:
+    """The least calls by kind; of a connection that is not new, earlier quotes have had every item."""
     runs = sorted((run for quote in workload.quotes for run in runs_of(quote)), key=lambda run: run.at)
     planner = _Planner(terms, in_bms=_known(workload.items))
+    if not is_new:
+        planner.make_items(workload.items)
     for run in runs:
         planner.carry_over(run)
     planner.calls["sign-ins"] = 1 + int((runs[-1].at - runs[0].at) / TOKEN_LIFE)
@@ -143,10 +146,12 @@ class _Planner:
     def _items_of(self, wanted: Mapping[str, Item]) -> None:
         new = [item for code, item in wanted.items() if code not in self._items]
         for kind, in_bms in self.in_bms.items():
-            asked = sum(item.kind == kind for item in new)
+            asked = sum(1 if item.is_known else 2 for item in new if item.kind == kind)
             self.calls["item: search"] += min(asked, ceil(in_bms / PAGE))
-        for item in new:
-            is_made = not item.is_known and (item.kind == "service" or self.terms.is_extended)
-            self.calls["item: create"] += is_made
-            if item.is_known or is_made:
-                self._items.add(item.code)
+        self.calls["item: create"] += self.make_items(new)
+
+    def make_items(self, items: Iterable[Item]) -> int:
+        """Know these items from now on, as far as BMS can have them; gives how many had to be made."""
+        possible = [item for item in items if item.is_known or item.kind == "service" or self.terms.is_extended]
+        self._items.update(item.code for item in possible)
+        return sum(not item.is_known for item in possible)

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 
 from app.connections.clients import Clients, Pulse
 from app.connections.doors import load_door
-from app.db import lanes
+from app.db import lanes, links
 from app.db.tables import Connection
 from app.db.tables import Quote as QuoteRow
 from app.directory import Directory
@@ -25,10 +25,11 @@ from app.intake.doors import Doors
 from app.intake.group_commit import Inbox
 from app.intake.standard import parse
 from app.settings import seconds
+from app.sync.mapping import fold
 from app.sync.run import LaneRun
 from app.sync.settling import settle_alone
 from benchmarks.bench import Bench
-from benchmarks.calls.bms import Clerk, open_bms
+from benchmarks.calls.bms import Clerk, add_item, open_bms
 from benchmarks.calls.floor import Terms
 from benchmarks.calls.workload import STARTED, Event, Quote, Workload
 from sandbox.world import World
@@ -110,6 +111,18 @@ class Play:
         for kind in GUARDS:
             while self._house.directory.allowance.take((CONNECTION_ID, kind)):
                 pass
+
+    async def remember_items(self) -> None:
+        """Go on as if earlier quotes had had every item, and had made those that BMS lacked."""
+        store = self._world.store
+        for item in self._workload.items:
+            if not item.is_known and (item.kind == "service" or self._terms.is_extended):
+                add_item(self._world, item)
+        held = {("service", row["Name"]): row["Id"] for row in store.all("services")}
+        held |= {("product", row["ProductNumber"]): row["Id"] for row in store.all("products")}
+        async with self._engine.database.transaction() as session:
+            for (kind, code), kaseya_id in held.items():
+                await links.save_item(session, CONNECTION_ID, kind, fold(code), kaseya_id=kaseya_id)
 
     def forget_calls(self) -> None:
         """Count from nothing again."""

@@ -18,16 +18,16 @@ SEED = 1_000_006
 STARTED = datetime(2026, 11, 23, 9, tzinfo=UTC)
 QUOTES_PER_DAY = 1_000
 DAY = timedelta(hours=8)
-MOST_LINES = 61
-"""Evenly from 1 to 61 lines: 31 on average."""
+MOST_LINES, SPREAD = 61, 38
+"""Evenly from 1 to 61 lines, 31 on average; few quotes are spread over them as well as many."""
 EVENTS = 6
 
 ITEMS_OF_A_KIND = 150
 KNOWN_TO_BMS = 0.9
 """This part of the services and products is in BMS before the first quote."""
-CUSTOMERS_PER_QUOTE = 0.25
-"""A customer gets four quotes; every other customer is in BMS before, with the person who is quoted."""
-EDITS, COMES_OR_GOES = 0.7, 0.1
+CUSTOMERS_PER_QUOTE = 0.2
+"""A customer gets five quotes; every other customer is in BMS before, with the person who is quoted."""
+EDITS, COMES_OR_GOES = 0.5, 0.1
 """How likely an update changes a line; and how likely it takes one off, or puts one on."""
 NO_BURST = timedelta(seconds=20)
 """Longer than updates are waited for."""
@@ -208,7 +208,7 @@ class Market:
 def _quote(number: int, at: datetime, customer: Customer, market: Market) -> Quote:
     """Created; some minutes later three updates in a burst; hours later a last one, and the decision with it."""
     quote_id, chance = f"q-{number:05d}", market.chance
-    lines = tuple(market.line(f"l-{place}") for place in range(chance.randint(1, MOST_LINES)))
+    lines = tuple(market.line(f"l-{place}") for place in range(1 + (number + 1) * SPREAD % MOST_LINES))
     state = State(status="pending", lines=lines, document=quote_id)
     events = [Event(at=at, kind="created", version=1, state=state)]
     for updates, least, most in ((3, 0.1, 0.5), (1, 1, 5)):

@@ -48,7 +48,7 @@ async def measure(bench: Bench) -> Verdict:
 
 def _two_quotes() -> Workload:
     """Two quotes of the same five items, without a PDF; only the first one's customer is in BMS."""
-    made = make_workload(8)
+    made = make_workload(10)
     known, unknown = made.customers
     first = made.quotes[0]
     created = first.events[0]
