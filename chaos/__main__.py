@@ -114,14 +114,19 @@ async def _with_bms(folder: Path, database_url: str, bms_url: str, storm: Storm)
             for fault in FAULTS:
                 (await control.post("/_sandbox/faults", json={**fault, "times": None})).raise_for_status()
             ledger = Ledger(database_url, frontend.acknowledged)
+            counting = asyncio.create_task(ledger.keep())
             trouble = [
-                asyncio.create_task(ledger.keep()),
                 asyncio.create_task(kill_replicas(replicas, chance, every=(3, 12))),
                 asyncio.create_task(crash_database(database_url, chance, every=(5, 40), crashes=crashes)),
             ]
-            await frontend.send_all(storm.quotes, over=timedelta(minutes=storm.minutes))
+            over = timedelta(minutes=storm.minutes)
+            sending = asyncio.create_task(frontend.send_all(storm.quotes, over=over))
+            # A slow machine is late with its events: what it has not sent when the storm is over, it sends in the calm.
+            await asyncio.wait([sending], timeout=1.1 * over.total_seconds())
             await _calm(trouble, replicas, control)
+            await sending
             await _settle(replicas, frontend, key, patience=AT_MOST_SECONDS - (time.monotonic() - started))
+            counting.cancel()
             state = (await control.get("/_sandbox/state")).json()
             violations = (await control.get("/_sandbox/violations")).json()
             if storm.report:

@@ -90,7 +90,7 @@ def test_a_service_killed_after_every_write_makes_one_of_each(clean_database: st
     bms.settings(contract="extended")
     headers = {"Authorization": f"Bearer {ADMIN}"}
     connection_id, secret, seen, kills = "", "", 0, 0
-    until = time.monotonic() + 4 * DEADLINE
+    until = time.monotonic() + 10 * DEADLINE
     quote: Json = {}
     while time.monotonic() < until and quote.get("state") != "synced":
         with (
