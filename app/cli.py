@@ -4,27 +4,23 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.connections.keys import KeyScopeError, create_key
-from app.connections.rotation import reseal
-from app.connections.secrets import Vault
-from app.db.migrate import upgrade
 from app.db.schema import current_revision, needed_revision
 from app.db.session import Database
 from app.db.tables import ApiKey
-from app.doctor import Finding, examine
 from app.routers.refusals import DATABASE_AWAY
 from app.settings import Settings, SettingsError, unknown_names
+
+if TYPE_CHECKING:
+    from app.doctor import Finding
 
 Result = TypeVar("Result")
 
@@ -77,6 +73,8 @@ def worker() -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the database's schema up to date."""
+    from app.db.migrate import upgrade  # noqa: PLC0415 - a process that serves has no use for Alembic
+
     settings = _settings()
     try:
         upgrade(settings.dsn)
@@ -100,11 +98,14 @@ def sandbox(context: typer.Context) -> None:
 @cli.command()
 def doctor() -> None:
     """Check settings, database, schema, keys and the names of BMS servers; exit code 1 if something is wrong."""
-    findings = asyncio.run(_findings())
-    table = Table("", "what", "finding", box=None)
-    for finding in findings:
-        table.add_row("[green]ok[/]" if finding.fine else "[red]!![/]", finding.subject, finding.sentence)
-    Console().print(table)
+    from app.doctor import examine  # noqa: PLC0415 - as above
+
+    async def look() -> list["Finding"]:
+        return [finding async for finding in examine(os.environ)]
+
+    findings = asyncio.run(look())
+    marks = {True: "[green]ok[/]", False: "[red]!![/]"}
+    _show(("", "what", "finding"), [(marks[each.fine], each.subject, each.sentence) for each in findings])
     if not all(finding.fine for finding in findings):
         raise typer.Exit(1)
 
@@ -129,6 +130,8 @@ def create_api_key(
     connection: Annotated[str | None, typer.Option(help="Open only this connection.")] = None,
 ) -> None:
     """Make a key; the last line printed is the key, which is shown this once."""
+    from app.connections.keys import KeyScopeError, create_key  # noqa: PLC0415 - as above
+
     try:
         made = _in_database(lambda session: create_key(session, name, connection_id=connection))
     except KeyScopeError as error:
@@ -139,11 +142,11 @@ def create_api_key(
 @keys.command("list")
 def list_api_keys() -> None:
     """List all keys, newest first."""
-    table = Table("id", "name", "scope", "last used", "revoked", box=None)
+    rows = []
     for row in _in_database(_list_keys):
         times = (str(each.replace(microsecond=0)) if each else "" for each in (row.last_used_at, row.revoked_at))
-        table.add_row(row.id, row.name, row.connection_id or "operator", *times)
-    Console().print(table)
+        rows.append((row.id, row.name, row.connection_id or "operator", *times))
+    _show(("id", "name", "scope", "last used", "revoked"), rows)
 
 
 @keys.command("revoke")
@@ -161,6 +164,9 @@ def rotate_secrets() -> None:
 
     Give every process the new key behind the old one first, then before it; then run this; then take the old one away.
     """
+    from app.connections.rotation import reseal  # noqa: PLC0415 - as above
+    from app.connections.secrets import Vault  # noqa: PLC0415 - as above
+
     settings = _settings()
     found = _on_database(settings, lambda database: reseal(database, Vault(settings.keys)))
     _say(f"{found.stale} of {found.secrets} stored secrets were under an older key and are under the newest one now.")
@@ -171,10 +177,6 @@ def rotate_secrets() -> None:
 
 async def _list_keys(session: AsyncSession) -> list[ApiKey]:
     return list(await session.scalars(select(ApiKey).order_by(ApiKey.id.desc())))
-
-
-async def _findings() -> list[Finding]:
-    return [finding async for finding in examine(os.environ)]
 
 
 def _settings() -> Settings:
@@ -242,6 +244,16 @@ async def _work(settings: Settings) -> None:
 
 def _exec(module: str, arguments: list[str]) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - our own module, no shell
+
+
+def _show(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    table = Table(*headings, box=None)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
 
 
 def _say(text: str) -> None:

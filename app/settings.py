@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 PREFIX = "QUOTEBRIDGE_"
 KEY_BYTES = 32
@@ -59,10 +58,10 @@ def _split_hosts(value: object) -> object:
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What the process needs to know before it starts. Durations are seconds, so that tests can shorten them."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     database_url: SecretStr = Field(description="postgresql://user:password@host/database")
     secret_keys: Annotated[SecretStr, AfterValidator(_check_keys)] = Field(
@@ -72,7 +71,7 @@ class Settings(BaseSettings):
         default=None, description="bootstrap operator key, 32 characters or more"
     )
     public_url: str | None = Field(default=None, description="how the outside reaches this service; else the request's")
-    allowed_kaseya_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_hosts)] = Field(
+    allowed_kaseya_hosts: Annotated[tuple[str, ...], BeforeValidator(_split_hosts)] = Field(
         default=(), description="host[:port] allowed beside the published servers; a loopback one may be plain http"
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1024)

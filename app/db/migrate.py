@@ -1,13 +1,10 @@
 """Bring a database to a revision of the schema: used by ``quotebridge migrate``, the demo and the tests."""
 
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
 
+from app.db.schema import MIGRATIONS
 from app.settings import sqlalchemy_url
-
-MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 def alembic_config(url: str) -> Config:

@@ -1,9 +1,14 @@
 import asyncio
+import subprocess
+import sys
 
 import asyncpg
+import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 
 from app.db.migrate import alembic_config, downgrade, upgrade
+from app.db.schema import needed_revision
 
 COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns
@@ -65,3 +70,15 @@ def _schema(url: str) -> dict[str, list[tuple[object, ...]]]:
             await connection.close()
 
     return asyncio.run(read())
+
+
+def test_the_revision_that_the_code_needs_is_the_one_that_alembic_would_go_to() -> None:
+    needed_revision.cache_clear()
+    script = ScriptDirectory.from_config(alembic_config("postgresql:///"))
+    assert needed_revision() == script.get_current_head()
+
+
+@pytest.mark.parametrize("module", ["app.serving", "app.sync.worker"])
+def test_a_process_that_serves_or_works_does_not_load_alembic(module: str) -> None:
+    told = f"import sys, {module}; print('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", told], capture_output=True, check=True, text=True).stdout == "False\n"
