@@ -1,10 +1,9 @@
 """The one-trip way of accepting: whatever it takes on, it leaves exactly what the general way would have left."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -16,13 +15,11 @@ from app.db import one_trip
 from app.db.inbox import Connection
 from app.intake import accept as accepting
 from app.intake.accept import Debounce, accept
-from app.intake.deliveries import Acceptance, Answer, Delivery, Source
-from app.intake.standard import parse
-from tests.intake import samples
+from app.intake.deliveries import Acceptance, Answer, Delivery
+from tests.intake.deliveries import NOW, delivery
 
-NOW = datetime(2030, 1, 1, 10, tzinfo=UTC)
 DEBOUNCE = Debounce(quiet=timedelta(seconds=2), at_most=timedelta(seconds=15))
-ONE_TRIP, GENERAL = "con_one", "con_gen"
+ONE_TRIP, GENERAL = "con_1", "con_2"
 SEED = "".join(
     f"INSERT INTO connections (id, name, server, base_url, company, username, password, capabilities) "  # noqa: S608
     f"VALUES ('{each}', 'x', 'us', 'https://x.example', 'c', 'u', '', '[]');"
@@ -48,26 +45,6 @@ MEANWHILE = {
     "14 seconds": """UPDATE quotes SET waiting_since = waiting_since - interval '14 s',
                             due_at = due_at - interval '14 s', wanted_at = wanted_at - interval '14 s'""",
 }
-
-
-def delivery(
-    webhook_id: str, *, kind: str = "created", refusal: str | None = None, at: int = 0, **data: Any
-) -> Delivery:
-    body = samples.event()
-    body["type"] = f"quote.{kind}"
-    body["timestamp"] = (NOW + timedelta(seconds=at)).isoformat()
-    status = {"won": "accepted", "lost": "lost"}.get(kind, "pending")
-    body["data"] |= {"status": status, **data}
-    raw = samples.body(body)
-    return Delivery(
-        connection_id=ONE_TRIP,
-        source=Source.STANDARD,
-        webhook_id=webhook_id,
-        body=raw,
-        digest=hashlib.sha256(raw).digest(),
-        event=parse(raw),
-        refusal=refusal,
-    )
 
 
 DELIVERIES = st.builds(
