@@ -1,5 +1,6 @@
 """Lines are read straight into canonical ones: by the same rules as the wire model describes."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ def test_what_is_missing_or_null_or_blank_is_the_canonical_default() -> None:
     assert least == Line(line_id="l", name="Thing", quantity=least.quantity, unit_price=least.unit_price)
     assert read(**dict.fromkeys(optional)) == least
     assert read(item_code="", sku=" ", description="\t", category="") == least
-    assert (least.discount, least.discount_kind, least.selected) == (0, DiscountKind.AMOUNT, True)
+    assert (least.discount, least.discount_kind, least.selected) == (Decimal(0), DiscountKind.AMOUNT, True)
 
 
 @pytest.mark.parametrize(
