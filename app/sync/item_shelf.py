@@ -21,16 +21,16 @@ async def open_shelf(client: KaseyaClient, lines: Iterable[DesiredLine]) -> "She
     """Read a whole kind of items where the lines need several of it. Raises KaseyaError.
 
     To ask for an item costs one call where it is found by its code, and up to three where it is not. So a list may
-    take one call less than there are items to ask for, and what has to be asked for after all costs twice at most.
+    take as many calls as there are items to ask for, and what has to be asked for after all costs twice at most.
     """
     wanted = {(line.kind, item_key(line)) for line in lines}
     services, products = (
-        min(sum(kind is each for each, _ in wanted) - 1, MOST_PAGES) for kind in (ItemKind.SERVICE, ItemKind.PRODUCT)
+        min(sum(kind is each for each, _ in wanted), MOST_PAGES) for kind in (ItemKind.SERVICE, ItemKind.PRODUCT)
     )
     return Shelf(
         client=client,
-        services=_whole(await client.services.search("", max_pages=services), services) if services > 0 else None,
-        products=_whole(await client.products.search(max_pages=products), products) if products > 0 else None,
+        services=_whole(await client.services.search("", max_pages=services), services) if services > 1 else None,
+        products=_whole(await client.products.search(max_pages=products), products) if products > 1 else None,
     )
 
 

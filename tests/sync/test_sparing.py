@@ -113,11 +113,11 @@ async def test_a_quote_of_many_unknown_items_lists_what_bms_has_instead_of_askin
 
 @in_extended
 async def test_a_list_that_is_longer_than_what_is_asked_for_is_not_relied_on(engine: Engine) -> None:
-    """Two items may cost one page; what lies on the second is found all the same, and not created again."""
-    for number in range(101):
+    """Two items may cost two pages; what lies on the third is found all the same, and not created again."""
+    for number in range(201):
         engine.bms.create("services", Name=f"BULK-{number}", UnitPrice=10.0, UnitCost=5.0)
     before = len(engine.held("services"))
-    await engine.synced(event(lines=[line("s-1", item_code="BULK-99"), line("s-2", item_code="BULK-100")]))
+    await engine.synced(event(lines=[line("s-1", item_code="BULK-199"), line("s-2", item_code="BULK-200")]))
     assert len(engine.held("services")) == before
 
 
