@@ -28,7 +28,7 @@ from benchmarks.verdict import Bar, Verdict
 LIMIT = timedelta(seconds=90)
 NUMBERS = (1, 2, 4)
 MOST = max(NUMBERS)
-EVENTS, CONNECTIONS, LANES = 2_000, 16, 8_000
+EVENTS, CONNECTIONS, LANES = 1_000, 16, 8_000
 FULL = 0.85
 """From this share of all cores on they count as used up: the rest is the clients' and the kernel's own."""
 GROWS = 1.1

@@ -5,7 +5,7 @@ the start of the process to the first answer of `/livez`; its resident memory a 
 memory after each 20,000 of 200,000 signed events over 32 connections, to 1,000 quotes. What it has grown after the
 first 20,000 is held against a twentieth of what it had then, which is what the allocator moves by itself.
 
-On a machine so slow that the events would take more than a minute and a half fewer are sent; the row says how many.
+On a machine so slow that the events would take more than two minutes fewer are sent; the row says how many.
 
 What was left out of the process that serves: Alembic, with its templates (the newest revision is read from the
 migrations' own text), pydantic-settings (the environment is read by our own few lines), tables for terminals, and the
@@ -25,7 +25,7 @@ from benchmarks.lanes.cpu import used_by
 from benchmarks.verdict import Bar, Verdict
 
 LIMIT = timedelta(seconds=180)
-SENDING = timedelta(seconds=90)
+SENDING = timedelta(seconds=120)
 EVENTS, SLICE, CONNECTIONS = 200_000, 20_000, 32
 STARTS, SETTLE_SECONDS = 5, 2
 MOST_MB, MOST_GROWTH, MOST_SECONDS = 95.0, 0.05, 1.0
@@ -46,7 +46,7 @@ async def measure(bench: Bench) -> Verdict:
         what="memory idle; its growth after the first 20,000 events; time to the first answer",
         target=f"≤ {MOST_MB:.0f} MB; none (≤ {MOST_GROWTH:.0%}); ≤ {MOST_SECONDS:.0f} s",
         measured=f"{idle:.0f} MB; {growth:+.1%} after {sent:,}; {started:.2f} s",
-        ok=idle <= MOST_MB and growth <= MOST_GROWTH and started <= MOST_SECONDS,
+        ok=idle <= MOST_MB and sent == EVENTS and growth <= MOST_GROWTH and started <= MOST_SECONDS,
         bound="What Python needs to import: FastAPI, pydantic, SQLAlchemy and cryptography are four fifths of it.",
         bars=[Bar("idle", idle), *(Bar(f"{(n + 1) * SLICE:,} events", each) for n, each in enumerate(after))],
         unit="MB",
