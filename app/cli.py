@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import telemetry
-from app.db.schema import current_revision, needed_revision
+from app.db.schema import current_revision, is_usable, needed_revision
 from app.db.session import Database
 from app.db.tables import ApiKey
 from app.routers.refusals import DATABASE_AWAY
@@ -195,8 +195,8 @@ def _start() -> Settings:
     """Settings, logs, and a schema that fits: a process that serves does not change the schema by itself."""
     settings = _settings()
     telemetry.configure_logging(settings.log_level)
-    if _in_database(current_revision, settings) != needed_revision():
-        _stop("The database's schema is not the one that this version needs; run `quotebridge migrate` first.")
+    if not is_usable(_in_database(current_revision, settings)):
+        _stop("The database's schema is older than this version needs; run `quotebridge migrate` first.")
     return settings
 
 

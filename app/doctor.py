@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.connections.rotation import Survey, survey
 from app.connections.secrets import Vault
-from app.db.schema import current_revision, needed_revision
+from app.db.schema import current_revision, is_usable, needed_revision
 from app.db.session import Database
 from app.db.tables import Connection
 from app.db.walls import IS_BOUND
@@ -55,11 +55,12 @@ async def _examine_database(settings: Settings, database: Database) -> AsyncIter
     async with database.transaction() as session:
         revision = await current_revision(session)
     yield Finding("database", fine=True, sentence="Reachable.")
-    if revision != needed_revision():
+    if not is_usable(revision):
         at = f"at {revision}" if revision else "not there yet"
         yield Finding("schema", fine=False, sentence=f"It is {at}; run `quotebridge migrate`.")
         return
-    yield Finding("schema", fine=True, sentence=f"Up to date ({revision}).")
+    fits = "Up to date" if revision == needed_revision() else "A later version's, which this one can work on"
+    yield Finding("schema", fine=True, sentence=f"{fits} ({revision}).")
     async with database.transaction() as session:
         urls = (await session.scalars(select(Connection.base_url))).all()
         bound = await session.scalar(IS_BOUND)

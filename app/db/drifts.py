@@ -35,16 +35,20 @@ class Difference:
 CLAIM = text(
     """
     UPDATE connections SET drift_due_at = now() + CAST(:lease AS interval)
-    WHERE id = (SELECT id FROM connections
-                WHERE state = 'active' AND drift_due_at <= now() AND settings IS NOT NULL
-                ORDER BY drift_due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    WHERE id = (SELECT c.id FROM connections c JOIN paces p ON p.connection_id = c.id
+                WHERE c.state = 'active' AND c.drift_due_at <= now() AND c.settings IS NOT NULL
+                  AND (p.open_until IS NULL OR p.open_until <= now())
+                ORDER BY c.drift_due_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED)
     RETURNING id
     """
 )
 
 
 async def claim(session: AsyncSession, *, lease: timedelta) -> Connection | None:
-    """The connection that has waited longest for its sweep; nobody else gets it before the lease has run out."""
+    """The connection that has waited longest for its sweep; nobody else gets it before the lease has run out.
+
+    A BMS that is down is left to the one lane that finds out whether it is back.
+    """
     claimed = await session.scalar(CLAIM, {"lease": lease})
     return None if claimed is None else await session.get(Connection, claimed)
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.tables import Connection, Intent
+from app.db.tables import Connection, Intent, Pace
 
 OPEN, RESEND, DONE = "open", "resend", "done"
 
@@ -172,12 +172,14 @@ async def take_over(session: AsyncSession, intent: Intent, *, quote_id: str) -> 
 async def due_audits(session: AsyncSession, *, limit: int, again_after: timedelta) -> list[Intent]:
     """Claim creates in doubt whose late look is due, whether they were sent again or only might have been.
 
-    One whose look is not finished is claimed again after a while.
+    One whose look is not finished is claimed again after a while. A BMS that is down is not looked at.
     """
     due = (
         select(Intent.connection_id, Intent.kind, Intent.key)
         .join(Connection, Connection.id == Intent.connection_id)
+        .join(Pace, Pace.connection_id == Intent.connection_id)
         .where(Intent.audit_at <= func.now(), Intent.state != OPEN, Connection.state == "active")
+        .where(or_(Pace.open_until.is_(None), Pace.open_until <= func.now()))
         .order_by(Intent.audit_at)
         .limit(limit)
         .with_for_update(of=Intent, skip_locked=True)

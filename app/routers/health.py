@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from starlette.responses import Response
 
 from app import telemetry
-from app.db.schema import current_revision, needed_revision
+from app.db.schema import current_revision, is_usable
 from app.db.session import Database
 from app.db.tables import Event, Issue, Quote
 from app.deps import HouseDep
@@ -77,7 +77,7 @@ async def livez() -> Life:
 
 @router.get("/readyz", summary="Should the process get work?", responses=problem_responses("not-ready"))
 async def readyz(request: Request, house: HouseDep) -> Readiness:
-    """Answer 200 when the database is there with the right schema, and the process is not shutting down.
+    """Answer 200 when the database is there with this version's schema or a newer one, and the process is not ending.
 
     A loop of the worker that keeps failing is named, and is no reason to take events elsewhere.
     """
@@ -89,8 +89,8 @@ async def readyz(request: Request, house: HouseDep) -> Readiness:
             revision = await current_revision(session)
     except DATABASE_AWAY:
         raise _not_ready("The database is away.") from None
-    if revision != needed_revision():
-        raise _not_ready("The database's schema is not the one that this version needs; run `quotebridge migrate`.")
+    if not is_usable(revision):
+        raise _not_ready("The database's schema is older than this version needs; run `quotebridge migrate`.")
     loops: Loops = request.state.loops
     return Readiness(failing=loops.failing())
 

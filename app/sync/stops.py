@@ -92,7 +92,7 @@ def unwanted_found(intent: Intent, found: Sequence[Mapping[str, Any]], *, linked
     instead = "belongs to another account or opportunity by now" if linked is None else f"is linked with {linked}"
     return Problem(
         code="duplicate-found",
-        title=f"BMS holds a {intent.kind} that this quote does not want any more",
+        title=f"This quote does not want one {intent.kind} any more that BMS holds",
         detail=f"An answer of BMS was lost, and the {intent.kind} was found late: {ids}. The quote {instead}.",
         remedy=f"Remove the {intent.kind} in BMS unless somebody else needs it, then press Retry.",
         candidates=_candidates(found if linked is None else [{"id": linked}, *found]),

@@ -6,7 +6,7 @@ import httpx
 from sqlalchemy import update
 
 from app.db import drifts
-from app.db.tables import Connection, Quote
+from app.db.tables import Connection, Pace, Quote
 from tests.fixtures.engine import SETTINGS, Engine, Json, contract, engine, event, eventually, in_published
 
 __all__ = ["contract", "engine"]
@@ -129,6 +129,15 @@ async def test_replicas_share_the_connections_out(engine: Engine) -> None:
         await session.execute(active)
         assert await drifts.claim(session, lease=timedelta(minutes=1)) is not None
         assert await drifts.claim(other, lease=timedelta(minutes=1)) is None
+
+
+async def test_a_bms_that_is_down_is_left_to_the_lane_that_probes_it(engine: Engine) -> None:
+    async with engine.house.database.transaction() as session:
+        await session.execute(update(Pace).values(open_until=engine.house.clock() + timedelta(hours=1)))
+        await drifts.ask(session, engine.connection_id)
+        assert await drifts.claim(session, lease=timedelta(minutes=1)) is None
+        await session.execute(update(Pace).values(open_until=None))
+        assert await drifts.claim(session, lease=timedelta(minutes=1)) is not None
 
 
 async def test_a_paused_connection_is_not_swept(engine: Engine) -> None:

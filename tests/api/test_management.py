@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from app.connections.keys import create_key
 from app.db.ids import new_id
@@ -320,6 +320,24 @@ async def test_ready_until_asked_to_end(anyone: httpx.AsyncClient, drain: Drain)
     drain.begin()
     problem(await anyone.get("/readyz"), 503, "not-ready")
     assert (await anyone.get("/livez")).status_code == 200
+
+
+@pytest.mark.parametrize(("revision", "status"), [("20261122", 503), ("of_a_later_version", 200)])
+async def test_ready_on_this_versions_schema_and_on_a_later_one(
+    house: House, anyone: httpx.AsyncClient, revision: str, status: int
+) -> None:
+    async with house.database.transaction() as session:
+        needed = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar_one()
+    try:
+        await _stamp(house, revision)
+        assert (await anyone.get("/readyz")).status_code == status
+    finally:
+        await _stamp(house, needed)
+
+
+async def _stamp(house: House, revision: str) -> None:
+    async with house.database.transaction() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
 
 
 async def test_metrics_count_what_is_stored(link: Link, anyone: httpx.AsyncClient) -> None:

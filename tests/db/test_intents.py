@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import intents
 from app.db.intents import DONE, OPEN, RESEND
 from app.db.session import Database
-from app.db.tables import Connection, Intent
+from app.db.tables import Connection, Intent, Pace
 from app.settings import sqlalchemy_url
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -38,6 +38,7 @@ async def database(clean_database: str) -> AsyncIterator[Database]:
                     capabilities=[],
                 )
             )
+            session.add(Pace(connection_id=name))
     yield database
     await database.close()
 
@@ -385,6 +386,14 @@ async def test_a_paused_connection_makes_no_late_looks(database: Database) -> No
         paused = await session.get(Connection, "a")
         assert paused is not None
         paused.state = "paused"
+    assert [each.connection_id for each in await due(database)] == ["b"]
+
+
+async def test_a_bms_that_is_down_is_not_looked_at_until_its_cooldown_has_passed(database: Database) -> None:
+    await store(database, noted(state=DONE, audit_at=NOON), noted("b", state=DONE, audit_at=NOON))
+    async with database.transaction() as session:
+        await session.execute(update(Pace).where(Pace.connection_id == "a").values(open_until=FUTURE))
+        await session.execute(update(Pace).where(Pace.connection_id == "b").values(open_until=NOON))
     assert [each.connection_id for each in await due(database)] == ["b"]
 
 
