@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal, overload
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -54,8 +54,7 @@ async def create(errand: Errand, kind: str, key: str, *, hint: Mapping[str, Any]
     declared = await _declare(errand, kind, key, hint=dict(hint))
     if isinstance(declared, Intent):
         await _look_again(errand, declared)
-        declared = await _declare(errand, kind, key, hint=dict(hint))
-    assert not isinstance(declared, Intent), "it was looked for just now"
+        declared = await _declare(errand, kind, key, hint=dict(hint), is_looked_for=True)
     if isinstance(declared, dict):
         await _take_over_result(errand, kind, hint=hint, result=declared)
         return declared
@@ -129,10 +128,19 @@ async def _look_again(errand: Errand, intent: Intent) -> None:
     raise OutdatedPlanError(f"BMS has created the {intent.kind} after all, when nobody looked any more.")
 
 
-async def _declare(errand: Errand, kind: str, key: str, *, hint: Result) -> datetime | Result | Intent:
+@overload
+async def _declare(
+    errand: Errand, kind: str, key: str, *, hint: Result, is_looked_for: Literal[True]
+) -> datetime | Result: ...
+@overload
+async def _declare(errand: Errand, kind: str, key: str, *, hint: Result) -> datetime | Result | Intent: ...
+async def _declare(
+    errand: Errand, kind: str, key: str, *, hint: Result, is_looked_for: bool = False
+) -> datetime | Result | Intent:
     """Commit the intent, under the fence, and return its time; or the result of an earlier create of the same.
 
-    An earlier sending that was given up too long ago is returned as it is: it has to be looked for first.
+    An earlier sending that was given up too long ago is returned as it is: it has to be looked for first. With
+    ``is_looked_for`` it just was, however short the grace time is.
     """
     async with errand.database.transaction() as session:
         await lanes.hold(session, errand.claim)
@@ -144,7 +152,7 @@ async def _declare(errand: Errand, kind: str, key: str, *, hint: Result) -> date
             return intent.result
         if intent.state == intents.OPEN:
             await _wait_or_take_over(session, errand, intent)
-        if intent.state == intents.RESEND and intent.look_at is not None and now - intent.look_at >= errand.grace:
+        if not is_looked_for and _is_long_given_up(intent, now=now, grace=errand.grace):
             session.expunge(intent)
             return intent
         audit_at = None
@@ -153,6 +161,10 @@ async def _declare(errand: Errand, kind: str, key: str, *, hint: Result) -> date
             if "sent" in hint:
                 hint = {**hint, "sent_before": all_sent(intent.hint)}
         return await intents.declare_again(session, intent, quote_id=errand.quote_id, hint=hint, audit_at=audit_at)
+
+
+def _is_long_given_up(intent: Intent, *, now: datetime, grace: timedelta) -> bool:
+    return intent.state == intents.RESEND and intent.look_at is not None and now - intent.look_at >= grace
 
 
 def _is_trusted(intent: Intent, *, now: datetime) -> bool:

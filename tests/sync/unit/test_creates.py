@@ -489,6 +489,15 @@ async def test_what_was_given_up_a_grace_time_ago_is_looked_for_before_it_is_sen
     assert row.hint == {**OPPORTUNITY, "sent_before": [OPPORTUNITY["sent"]]}
 
 
+async def test_one_look_is_enough_even_where_the_grace_time_is_over_before_it_has_ended(
+    given_up: Errand, bms: respx.MockRouter
+) -> None:
+    route = bms.get(LIST).mock(return_value=listed())
+    given_up.grace = timedelta()
+    assert await create(given_up, "opportunity", "k", hint=OPPORTUNITY, send=Sending({"id": 9})) == {"id": 9}
+    assert route.call_count == 1
+
+
 async def test_a_look_before_sending_again_is_noted_with_its_time(given_up: Errand, bms: respx.MockRouter) -> None:
     bms.get(LIST).mock(return_value=listed())
     with pytest.raises(KaseyaRejectedError):
