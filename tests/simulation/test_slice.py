@@ -9,17 +9,19 @@ from simulation.play import Play
 from simulation.script import Script
 from simulation.series import play_seeds
 
-SLICE = 4
+SLICE = (1, 5, 12, 14)
+"""Seeds of few calls that between them crash, pause and meet faults."""
 LATE_LINE_OF_BEFORE = 285
 """A line is applied late, as the quote was before it changed and its line was sent again."""
 REPLAYED = 7
 
 
 async def test_a_slice_of_seeds_leaves_every_quote_in_bms_once_and_as_it_should_be(playable: str) -> None:
-    reports, failures = await play_seeds(playable, [*range(SLICE), LATE_LINE_OF_BEFORE])
+    reports, failures = await play_seeds(playable, [*SLICE, LATE_LINE_OF_BEFORE])
     assert [(seed, complaint) for seed, complaint, _ in failures] == []
     assert sum(sum(report.faults.values()) for report in reports) > 0
     assert sum(report.crashes for report in reports) > 0
+    assert sum(report.pauses for report in reports) > 0
 
 
 async def test_a_seed_plays_again_exactly_as_before(playable: str) -> None:
