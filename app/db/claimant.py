@@ -1,6 +1,6 @@
 """A worker's own connection to PostgreSQL: it hears of due lanes there, and claims them in one round trip."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -30,18 +30,18 @@ class Claimant:
         self._heard = heard
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
 
-    async def claim(self, *, slots: int, lease: timedelta, probe: timedelta) -> list[Claim]:
-        """Claim up to ``slots`` due lanes, as :func:`app.db.lanes.claim` does.
+    async def claim(self, *, slots: int, lease: timedelta, probe: timedelta, but: Sequence[str] = ()) -> list[Claim]:
+        """Claim up to ``slots`` due lanes, as :func:`app.db.lanes.claim` does, but none of the connections named.
 
         The claim is visible to everybody at once, and durable with the next durable commit of anybody. Raises what
         asyncpg raises when the database is away; what may have been claimed then falls due with its lease.
         """
-        values = claim_values(slots=slots, lease=lease, probe=probe, lease_id=uuid4())
+        values = claim_values(slots=slots, lease=lease, probe=probe, lease_id=uuid4(), but=but)
         return [Claim(*row) for row in await self._ask(_CLAIM, values)]
 
-    async def next_due(self) -> timedelta | None:
-        """How long until the next lane of an active connection may be claimed; None when nothing is owed."""
-        wait: timedelta | None = (await self._ask(_NEXT_DUE, {}))[0][0]
+    async def next_due(self, *, but: Sequence[str] = ()) -> timedelta | None:
+        """How long until the next lane of an active connection may be claimed, but for those; None for never."""
+        wait: timedelta | None = (await self._ask(_NEXT_DUE, {"but": list(but)}))[0][0]
         return None if wait is None else max(wait, timedelta())
 
     async def listen(self) -> None:

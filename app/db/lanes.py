@@ -48,6 +48,7 @@ CLAIM = text(
         SELECT c.id, p.open_until
         FROM connections c JOIN paces p ON p.connection_id = c.id
         WHERE c.state = 'active' AND (p.open_until IS NULL OR p.open_until <= now())
+          AND c.id <> ALL(CAST(:but AS text[]))
           AND EXISTS (SELECT 1 FROM quotes q WHERE q.connection_id = c.id AND q.due_at <= now())
         ORDER BY p.last_claimed_at
         LIMIT :slots
@@ -94,9 +95,15 @@ async def claim(session: AsyncSession, *, slots: int, lease: timedelta, probe: t
     return [Claim(*row) for row in await session.execute(CLAIM, values)]
 
 
-def claim_values(*, slots: int, lease: timedelta, probe: timedelta, lease_id: UUID) -> dict[str, Any]:
-    """What the claiming statement is told; a connection gives at most half of the lanes of one claim."""
-    return {"slots": slots, "each": max(1, slots // 2), "lease": lease, "probe": probe, "lease_id": lease_id}
+def claim_values(
+    *, slots: int, lease: timedelta, probe: timedelta, lease_id: UUID, but: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What the claiming statement is told; a connection gives at most half of the lanes of one claim.
+
+    Connections that ``but`` names give none.
+    """
+    each = max(1, slots // 2)
+    return {"slots": slots, "each": each, "lease": lease, "probe": probe, "lease_id": lease_id, "but": list(but)}
 
 
 def held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
@@ -198,14 +205,14 @@ NEXT_DUE = text(
     FROM connections c JOIN paces p ON p.connection_id = c.id
          CROSS JOIN LATERAL (SELECT min(due_at) AS due_at FROM quotes
                              WHERE connection_id = c.id AND due_at IS NOT NULL) d
-    WHERE c.state = 'active'
+    WHERE c.state = 'active' AND c.id <> ALL(CAST(:but AS text[]))
     """
 )
 
 
 async def next_due(session: AsyncSession) -> timedelta | None:
     """How long until the next lane of an active connection may be claimed; None when nothing is owed."""
-    wait: timedelta | None = await session.scalar(NEXT_DUE)
+    wait: timedelta | None = await session.scalar(NEXT_DUE, {"but": []})
     return None if wait is None else max(wait, timedelta())
 
 

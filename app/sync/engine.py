@@ -65,11 +65,13 @@ class Engine:
     ) -> None:
         """Work on up to ``slots`` lanes at a time, and look for due ones at least every ``poll``.
 
+        One lane more is worked on where all slots are taken and it is of a connection that has none of them: so that
+        one connection's flood does not hold up what another sends.
         ``claimant`` makes the claiming connection, and is told what to call when lanes may have fallen due.
         """
         self._database = database
-        self._heard, self._room = asyncio.Event(), asyncio.Event()
-        self._claimant = claimant(self._heard.set)
+        self._heard, self._stirred = asyncio.Event(), asyncio.Event()
+        self._claimant = claimant(self._hear)
         self._work = work
         self._slots = slots
         self._lease = lease
@@ -78,6 +80,7 @@ class Engine:
         self._settling = Settling(database)
         self._held: dict[asyncio.Task[None], _Held] = {}
         self._free = slots
+        self._newcomer: _Held | None = None
         self._ahead: deque[Claim] = deque()
         self._rate = Rate(monotonic)
         self._looked_in_vain_at = 0.0
@@ -93,7 +96,12 @@ class Engine:
         """Claim nothing more; :meth:`run` ends."""
         self._stopped.set()
         self._heard.set()
-        self._room.set()
+        self._stirred.set()
+
+    def _hear(self) -> None:
+        """Lanes may have fallen due."""
+        self._heard.set()
+        self._stirred.set()
 
     async def finish(self, *, within: timedelta) -> None:
         """Wait for what is in hand, and hand back what is not settled within this time."""
@@ -116,18 +124,22 @@ class Engine:
         self._claimant.close()
 
     async def _turn(self) -> None:
-        """Claim what there is room for; wait for room, or until something falls due or somebody tells of it."""
-        self._room.clear()
+        """Claim what there is room for; wait for room, or until something falls due or somebody tells of it.
+
+        With all slots taken there is still room for one newcomer: a lane of a connection that has no slot here.
+        """
+        self._stirred.clear()
         wanted = self._wanted()
-        if wanted <= 0:
-            await _wait(self._room, self._poll)
+        if wanted <= 0 and (self._newcomer or self._free > 0):
+            await _wait(self._stirred, self._poll)
             return
         await asyncio.sleep(max(self._looked_in_vain_at + AFTER_NOTHING.total_seconds() - self._monotonic(), 0))
         self._heard.clear()
+        but, until = ([], self._heard) if wanted > 0 else (list(self._in_hand()), self._stirred)
         try:
-            if not await self._claim(wanted) and not self._stopped.is_set():
+            if not await self._claim(max(wanted, 1), but=but) and not self._stopped.is_set():
                 self._looked_in_vain_at = self._monotonic()
-                await _wait(self._heard, await self._until_due())
+                await _wait(until, await self._until_due(but=but))
         except DATABASE_AWAY as error:
             log.warning("database.away", error=type(error).__name__)
             await _wait(self._stopped, min(self._poll, WHILE_AWAY))
@@ -141,24 +153,38 @@ class Engine:
         room = self._slots + MOST_UNSETTLED - len(self._held)
         return min(self._free + ahead - len(self._ahead), room)
 
-    async def _claim(self, wanted: int) -> int:
-        claims = await self._claimant.claim(slots=wanted, lease=self._lease, probe=self._lease)
-        self._ahead.extend(claims)
+    def _in_hand(self) -> set[str]:
+        """The connections whose lanes are worked on here, or wait for a slot."""
+        waiting = {claim.connection_id for claim in self._ahead}
+        return waiting | {held.claim.connection_id for held in self._held.values() if held.has_slot}
+
+    async def _claim(self, wanted: int, *, but: Sequence[str]) -> int:
+        """Claim so many lanes, none of the connections named; whose connection has none in hand goes first."""
+        claims = await self._claimant.claim(slots=wanted, lease=self._lease, probe=self._lease, but=but)
+        in_hand = self._in_hand()
+        self._ahead.extendleft(claim for claim in claims if claim.connection_id not in in_hand)
+        self._ahead.extend(claim for claim in claims if claim.connection_id in in_hand)
+        if but and claims and self._free <= 0 and not self._stopped.is_set():
+            self._newcomer = self._start(self._ahead.popleft())
         self._begin()
         return len(claims)
 
-    async def _until_due(self) -> timedelta:
-        due = await self._claimant.next_due()
+    async def _until_due(self, *, but: Sequence[str]) -> timedelta:
+        due = await self._claimant.next_due(but=but)
         return self._poll if due is None else max(min(self._poll, due), SHORTEST_WAIT)
 
     def _begin(self) -> None:
         """Put the slots to work that are free."""
         while self._ahead and self._free > 0 and not self._stopped.is_set():
-            held = _Held(self._ahead.popleft())
-            task = asyncio.create_task(self._carry(held))
-            self._held[task] = held
+            self._start(self._ahead.popleft())
             self._free -= 1
-            task.add_done_callback(self._release)
+
+    def _start(self, claim: Claim) -> _Held:
+        held = _Held(claim)
+        task = asyncio.create_task(self._carry(held))
+        self._held[task] = held
+        task.add_done_callback(self._release)
+        return held
 
     async def _carry(self, held: _Held) -> None:
         """From claim to settlement. The slot is free for another lane once the work is done."""
@@ -170,17 +196,19 @@ class Engine:
     def _give_up_slot(self, held: _Held) -> None:
         if held.has_slot:
             held.has_slot = False
-            self._free += 1
+            if self._newcomer is None:
+                self._free += 1
+            self._newcomer = None  # it is done, or has a slot of its own from now on
             self._rate.count()
             self._ended_since_beat += 1
-            self._room.set()
+            self._stirred.set()
             self._begin()
 
     def _release(self, task: "asyncio.Task[None]") -> None:
         held = self._held.pop(task)
         claim = held.claim
         self._give_up_slot(held)
-        self._room.set()  # for as many as wait for their commit
+        self._stirred.set()  # for as many as wait for their commit
         if task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, LeaseLostError):

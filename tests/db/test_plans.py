@@ -117,7 +117,7 @@ async def test_accepting_reads_no_large_table_as_a_whole(filled: Connection, bat
 
 
 async def test_claiming_reads_no_large_table_as_a_whole(filled: Connection) -> None:
-    values = {"slots": 20, "each": 10, "lease": timedelta(30), "probe": timedelta(30), "lease_id": uuid4()}
+    values = lanes.claim_values(slots=20, lease=timedelta(30), probe=timedelta(30), lease_id=uuid4())
     compiled = lanes.CLAIM.bindparams(**values).compile(dialect=postgresql.asyncpg.dialect())  # type: ignore[no-untyped-call] # as SQLAlchemy has it
     async with explaining(filled) as plans:
         claimed = await filled.fetch(str(compiled), *compiled.params.values())

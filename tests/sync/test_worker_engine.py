@@ -42,26 +42,26 @@ async def database(clean_database: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def store(database: Database, count: int) -> None:
+async def store(database: Database, count: int, connection_id: str = "c") -> None:
     """A connection with so many due lanes."""
     async with database.transaction() as session:
         session.add(
             Connection(
-                id="c",
-                name="c",
+                id=connection_id,
+                name=connection_id,
                 server="us",
                 base_url="https://x",
-                company="c",
+                company=connection_id,
                 username="u",
                 password=b"",
                 capabilities=[],
             )
         )
         await session.flush()
-        session.add(Pace(connection_id="c"))
+        session.add(Pace(connection_id=connection_id))
         session.add_all(
             Quote(
-                connection_id="c",
+                connection_id=connection_id,
                 quote_id=f"q{number}",
                 name="Quote",
                 status="pending",
@@ -159,6 +159,42 @@ async def test_no_more_lanes_are_worked_on_at_a_time_than_there_are_slots(
     async with at_work(clean_database, database, work, slots=3):
         await eventually(partial(_all_are, database, "synced"))
     assert most == 3
+
+
+class Flood:
+    """Work that ends one lane at a time, when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun: asyncio.Queue[str] = asyncio.Queue()
+        self.may_end = asyncio.Semaphore(0)
+
+    async def work(self, claim: Claim) -> Settlement:
+        self.begun.put_nowait(claim.connection_id)
+        await self.may_end.acquire()
+        return synced(claim)
+
+    async def begins(self) -> str:
+        """The connection of the next lane that begins."""
+        return await asyncio.wait_for(self.begun.get(), SOON.total_seconds())
+
+
+async def test_a_lane_of_another_connection_begins_at_once_though_one_floods_all_slots(
+    clean_database: str, database: Database
+) -> None:
+    await store(database, 50, "flood")
+    flood = Flood()
+    async with at_work(clean_database, database, flood.work, slots=2, finish=timedelta()):
+        assert [await flood.begins(), await flood.begins()] == ["flood", "flood"]
+        await store(database, 2, "other")
+        async with database.transaction() as session:
+            await lanes.wake(session)
+        assert await flood.begins() == "other"
+        await store(database, 1, "third")
+        async with database.transaction() as session:
+            await lanes.wake(session)
+        flood.may_end.release()
+        assert await flood.begins() == "third", "the other has a slot of its own by now, and the room is for newcomers"
+        assert flood.begun.empty()
 
 
 async def test_a_lane_begins_as_soon_as_an_event_is_committed_without_waiting_for_the_poll(
