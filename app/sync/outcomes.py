@@ -9,6 +9,7 @@ from app.kaseya.errors import (
     KaseyaContractError,
     KaseyaCredentialsError,
     KaseyaError,
+    KaseyaHostRefusedError,
     KaseyaRejectedError,
     KaseyaThrottledError,
     KaseyaTransientError,
@@ -125,6 +126,8 @@ def decide(  # noqa: C901, PLR0911, PLR0912 - one case an error
             return Retry(now + pause, str(error))
         case KaseyaRejectedError():
             return Park(_rejected(error))
+        case KaseyaHostRefusedError():
+            return Park(_host_not_allowed(error))
         case _:
             return Park(_unexpected(error))
 
@@ -158,11 +161,21 @@ def _rejected(error: KaseyaRejectedError) -> Problem:
     )
 
 
+def _host_not_allowed(error: KaseyaHostRefusedError) -> Problem:
+    return Problem(
+        code="host-not-allowed",
+        title="The connection's BMS server is not allowed any more",
+        detail=str(error),
+        remedy="Have the host added to QUOTEBRIDGE_ALLOWED_KASEYA_HOSTS by whoever runs Quotebridge, or enter another "
+        "server in the connection; then press Retry.",
+    )
+
+
 def _unexpected(error: Exception) -> Problem:
     text = str(error) if isinstance(error, KaseyaError) else type(error).__name__
     return Problem(
         code="unexpected-error",
         title="Something went wrong that was not foreseen",
-        detail=f"The quote was not fully carried over: {text}.",
+        detail=f"The quote was not fully carried over: {text.removesuffix('.')}.",
         remedy="Press Retry; if it comes back, send this text and the log of that time to whoever runs Quotebridge.",
     )

@@ -51,7 +51,7 @@ class Target:
 @asynccontextmanager
 async def quotebridge(dsn: str, *, sync: bool = False, **settings: object) -> AsyncIterator[Target]:
     """``quotebridge serve`` on this database, with one connection to send to; ``sync`` runs the worker, too."""
-    values = {"database_url": dsn, "secret_keys": SECRET_KEY, **settings}
+    values = {"database_url": dsn, "secret_keys": SECRET_KEY, "allowed_kaseya_hosts": NOBODY, **settings}
     environment = {f"QUOTEBRIDGE_{name.upper()}": str(value) for name, value in values.items()}
     connection_id, secret = await connect(environment)
     command = [str(Path(sys.executable).with_name("quotebridge")), "serve", "--port", "0"]

@@ -11,6 +11,7 @@ from app.kaseya.errors import (
     KaseyaAmbiguousError,
     KaseyaContractError,
     KaseyaCredentialsError,
+    KaseyaHostRefusedError,
     KaseyaMfaRequiredError,
     KaseyaNotFoundError,
     KaseyaRejectedError,
@@ -175,10 +176,22 @@ def test_a_refusal_is_told_in_the_words_of_bms(kind: Any, details: tuple[str, ..
     )
 
 
+def test_a_server_that_is_not_allowed_any_more_is_told_with_the_name_of_the_list() -> None:
+    assert decided(KaseyaHostRefusedError("The address http://x is refused.")) == Park(
+        Problem(
+            code="host-not-allowed",
+            title="The connection's BMS server is not allowed any more",
+            detail="The address http://x is refused.",
+            remedy="Have the host added to QUOTEBRIDGE_ALLOWED_KASEYA_HOSTS by whoever runs Quotebridge, or enter "
+            "another server in the connection; then press Retry.",
+        )
+    )
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (CapabilityMissingError("BMS has no quotations.", capability="quotations"), "BMS has no quotations."),
+        (CapabilityMissingError("BMS has no quotations.", capability="quotations"), "BMS has no quotations"),
         (ValueError("a secret"), "ValueError"),
     ],
 )
