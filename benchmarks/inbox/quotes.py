@@ -23,13 +23,15 @@ TAXABLE, RECURRING = 0.5, 0.3
 class Load:
     """Which events to make: ``quotes`` different ones in turn, each a version newer than its last time.
 
-    ``name`` keeps the quotes and the webhook ids of one load apart from those of others.
+    ``name`` keeps the quotes and the webhook ids of one load apart from those of others. Quotes have up to ``lines``
+    lines; 16 make events of 3 to 8 KB.
     """
 
     name: str
     connection_id: str
     secret: str
     quotes: int = 1000
+    lines: int = 16
     first_version: int = 1
 
 
@@ -49,7 +51,7 @@ def deliveries(load: Load, count: int) -> list[tuple[list[tuple[bytes, bytes]], 
 
 def _events(load: Load, count: int, now: datetime) -> Iterator[bytes]:
     random = Random(load.name)
-    quotes = [_quote(random, f"{load.name}-{number}") for number in range(min(load.quotes, count))]
+    quotes = [_quote(random, f"{load.name}-{number}", load.lines) for number in range(min(load.quotes, count))]
     for number in range(count):
         version, place = divmod(number, len(quotes))
         version += load.first_version
@@ -80,8 +82,8 @@ def _request(load: Load, headers: list[tuple[bytes, bytes]], body: bytes) -> byt
     return b"\r\n".join([*lines, b"", body])
 
 
-def _quote(random: Random, quote_id: str) -> dict[str, Any]:
-    lines = [_line(random, number) for number in range(random.randint(5, 16))]
+def _quote(random: Random, quote_id: str, most_lines: int) -> dict[str, Any]:
+    lines = [_line(random, number) for number in range(random.randint(min(5, most_lines), most_lines))]
     return {
         "quote_id": quote_id,
         "number": str(random.randint(1000, 9999)),

@@ -43,9 +43,12 @@ async def send(
     connections: int,
     rate: float = 0.0,
     quotes: int = 1000,
+    lines: int = 16,
     first_version: int = 1,
 ) -> Answers:
     """Send ``count`` events; ``name`` must be new for the server, or ``first_version`` beyond what it has seen.
+
+    Quotes have up to ``lines`` lines.
 
     Raises:
         RefusedError: An event was not accepted.
@@ -55,6 +58,7 @@ async def send(
         connection_id=target.connection_id,
         secret=target.secret,
         quotes=quotes,
+        lines=lines,
         first_version=first_version,
     )
     order = Order(host="127.0.0.1", port=target.port, load=load, count=count, connections=connections, rate=rate)

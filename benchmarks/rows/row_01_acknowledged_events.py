@@ -40,7 +40,7 @@ async def measure(bench: Bench) -> Verdict:
         target="at least 1.0 × D and 8 × E",
         measured=f"{bench.median(ours):,.0f}/s = {of_d:.2f} × D, {of_e:.1f} × E",
         ok=of_d >= OF_D and of_e >= OF_E,
-        bound="one core in the server's process, most of it for reading and checking the body; PostgreSQL is not full",
+        bound="one core in the server's process: reading and checking the body is nearly half of its work",
         bars=[Bar(name, bench.median(figures)) for name, figures in rates.items()],
         unit="events/s",
     )
