@@ -1,4 +1,11 @@
-"""Row 2: the tail of the latency over 32 connections, and the latency of a lone sender beside reference D."""
+"""The tail of the latency over 32 connections, and the latency of a lone sender beside reference D.
+
+The tail is short since nothing waits for a timer: what comes while a batch is being committed is the next batch, and
+`gc.freeze()` after the start keeps the collector away from what stays.
+
+A lone sender waits for one round trip and one flush, as D's does. Before it comes what row 1 counts: the body is read
+and checked in full. Its start and the hand-over to the task that commits add some more, for a batch of one.
+"""
 
 from functools import partial
 

@@ -49,7 +49,7 @@ async def measure(bench: Bench) -> Verdict:
         target=f"≤ {MOST_MB:.0f} MB; none (≤ {MOST_GROWTH:.0%}); ≤ {MOST_SECONDS:.0f} s",
         measured=f"{idle:.0f} MB; {growth:+.1%} after {sent:,}; {started:.2f} s",
         ok=idle <= MOST_MB and sent == EVENTS and growth <= MOST_GROWTH and started <= MOST_SECONDS,
-        bound="What Python needs to import: the libraries alone are four fifths of the memory, and more than half of the time.",
+        bound="What Python needs to import: the libraries alone take four fifths of the memory, and half of the time.",
         bars=[Bar("idle", idle), *(Bar(f"{(n + 1) * SLICE:,} events", each) for n, each in enumerate(after))],
         unit="MB",
     )
