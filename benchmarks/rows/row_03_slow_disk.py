@@ -7,6 +7,7 @@ the flush before it: a slower disk makes larger batches.
 
 import asyncio
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 
 from benchmarks.bench import Bench
@@ -17,6 +18,7 @@ from benchmarks.verdict import Bar, Verdict
 
 CONNECTIONS = 32
 EVENTS = 2500
+LIMIT = timedelta(seconds=90)
 DELAY_MICROSECONDS = 1500
 KEPT = 0.9
 
