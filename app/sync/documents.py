@@ -1,7 +1,7 @@
 """The quote's PDF: fetched or taken from beside the quote, attached when its content changed, else told as a note."""
 
 import hashlib
-from contextlib import suppress
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,6 +18,8 @@ MAX_PDF_BYTES = 10 * 1024 * 1024
 FETCH_TIMEOUT = timedelta(seconds=10)
 FETCH_PAUSES = (timedelta(minutes=2), timedelta(minutes=13), timedelta(minutes=45))
 """A PDF that cannot be fetched is tried again three times within an hour."""
+REMOVE_AGAIN = timedelta(hours=1)
+REMOVE_WITHIN = timedelta(days=1)
 SHOWN_DIGITS = 8
 
 
@@ -106,7 +108,8 @@ async def _attach(errand: Errand, step: PushPdf, content: bytes, digest: str) ->
 async def remove_former(errand: Errand) -> None:
     """Remove our attachments of before the linked one; a run that ended in between left this to the next.
 
-    Their notes go with them: the same content may come back later, and is uploaded anew then.
+    Their notes go with them: the same content may come back later, and is uploaded anew then. One that BMS will not
+    remove is tried again every hour, for a day.
     """
     async with errand.database.transaction() as session:
         made = await intents.done_of(session, errand.connection_id, errand.quote_id, "attachment")
@@ -114,11 +117,21 @@ async def remove_former(errand: Errand) -> None:
         attachment_id, hint = (intent.result or {}).get("id"), intent.hint
         if attachment_id is None or attachment_id == errand.link.attachment_id:
             continue
-        with suppress(KaseyaRejectedError):  # a user has removed it already
+        try:
             await errand.client.attachments.delete(hint["module_id"], hint["opportunity_id"], attachment_id)
+        except KaseyaRejectedError:
+            if await _is_attached(errand, hint, attachment_id) and errand.clock() - intent.sent_at < REMOVE_WITHIN:
+                errand.follow_up_at = errand.clock() + REMOVE_AGAIN
+                continue
         async with errand.database.transaction() as session:
             await lanes.hold(session, errand.claim)
             await intents.withdraw(session, errand.connection_id, "attachment", intent.key)
+
+
+async def _is_attached(errand: Errand, hint: Mapping[str, Any], attachment_id: int) -> bool:
+    """Whether BMS still has it; a user may have removed it, and what says no to that is told apart by nothing else."""
+    listed = await errand.client.attachments.list(hint["module_id"], hint["opportunity_id"])
+    return any(each.id == attachment_id for each in listed)
 
 
 def attachment_name(filename: str, digest: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.engine import Engine, codes, event, in_extended, warning, working
+from tests.fixtures.engine import Engine, codes, event, eventually, in_extended, warning, working
 from tests.fixtures.sandbox import Sandbox
 
 pytestmark = in_extended
@@ -67,6 +67,21 @@ async def test_ours_may_have_been_removed_by_a_user(engine: Engine) -> None:
     engine.bms.delete("attachments", engine.held("attachments")[0]["id"])
     await engine.synced(event("updated", pdf=inline(OTHER)))
     assert names(engine) == [named(OTHER)]
+
+
+async def test_one_that_bms_will_not_remove_is_tried_again_later(engine: Engine) -> None:
+    await engine.synced(event(pdf=inline(PDF)))
+    engine.bms.fault("success_false", method="DELETE")
+    quote = await engine.synced(event("updated", pdf=inline(OTHER)))
+    assert sorted(names(engine)) == sorted([named(PDF), named(OTHER)])
+    assert quote["due_at"] is not None
+
+    await engine.call("POST", f"{engine.path}/quotes/{quote['quote_id']}/sync")
+
+    async def is_removed() -> bool:
+        return names(engine) == [named(OTHER)]
+
+    await eventually(is_removed)
 
 
 async def test_no_pdf_is_pushed_where_the_settings_do_not_want_it(engine: Engine) -> None:
