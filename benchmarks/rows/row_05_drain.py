@@ -8,6 +8,12 @@ What makes the difference: a claim takes hundreds of lanes, claimed ahead of the
 done is settled in groups, in which what comes while one is committed is the next; and both overlap with the work.
 Claims need no durable commit, settlements do. Where this is spent: Python about a half (a task, a future and a dozen
 values for each lane), PostgreSQL the other half (two updates of a row with five indexes).
+
+What stands in the way of twice pgqueuer: its job is a narrow row that is claimed and deleted, while a lane is the
+quote's own row, which stays, with its lease, its fence and the five indexes by which people and workers find it. Tried,
+and kept: claims whose commit is not waited for, a claim that needs no sort, arrays instead of a statement for each lane,
+groups that wait for no lock, 250 slots instead of 100. Not tried: a table of leases beside the quotes, which would make
+both updates narrow, and every other query about lanes a join.
 """
 
 from collections.abc import Awaitable, Callable
