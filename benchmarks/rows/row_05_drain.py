@@ -10,10 +10,10 @@ Claims need no durable commit, settlements do. Where this is spent: Python about
 values for each lane), PostgreSQL the other half (two updates of a row with five indexes).
 
 What stands in the way of twice pgqueuer: its job is a narrow row that is claimed and deleted, while a lane is the
-quote's own row, which stays, with its lease, its fence and the five indexes by which people and workers find it. Tried,
-and kept: claims whose commit is not waited for, a claim that needs no sort, arrays instead of a statement for each lane,
-groups that wait for no lock, 250 slots instead of 100. Not tried: a table of leases beside the quotes, which would make
-both updates narrow, and every other query about lanes a join.
+quote's own row, which stays, with its lease, its fence and the five indexes by which people and workers find it.
+Tried, and kept: claims whose commit is not waited for, a claim that needs no sort, arrays instead of a statement for
+each lane, groups that wait for no lock, 250 slots instead of 100. Not tried: a table of leases beside the quotes, which
+would make both updates narrow, and every other query about lanes a join.
 """
 
 from collections.abc import Awaitable, Callable
