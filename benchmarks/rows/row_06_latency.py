@@ -9,6 +9,10 @@ an event does. Measured is the time from the return of that commit to the moment
 process, on one clock: NOTIFY, one round trip that claims, and the start of a task. The claim's own commit is not
 waited for: a crash that undoes it is a lost lease, and no call to BMS leaves before a later durable commit has made it
 durable, too.
+
+Both medians lie close to their limits: of two whole runs on the same machine one gave 0.78 ms at the median and 2.88 ms
+at the 99th percentile, the other 1.02 ms and 2.32 ms. What else wants a core decides, since this row's own client,
+PostgreSQL and the worker share two.
 """
 
 import asyncio
